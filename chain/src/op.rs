@@ -1,0 +1,234 @@
+//! The ten operations a transaction can hold.
+//!
+//! Layout: the op's number in one byte, then its fields in order (T2). A name field holds any bytes up
+//! to 63: whether they are a name is validity, not form, so that a block with a bad name is known to be bad by its hash.
+
+use parity_scale_codec::{Compact, Decode, Encode, Error, Input};
+
+use crate::amount::Amount;
+use crate::codec::decode_len;
+use crate::hash::{ChainId, CommitmentHash, tag};
+use crate::key::PublicKey;
+use crate::name::{Name, NameError};
+
+/// The name field of an op: at most 63 bytes, not yet known to be a name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
+pub struct NameBytes(Vec<u8>);
+
+impl NameBytes {
+    /// Any bytes that fit the field.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() <= Name::MAX_LEN).then(|| Self(bytes.to_vec()))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The name they are, if they are one (N1, N2).
+    pub fn to_name(&self) -> Result<Name, NameError> {
+        Name::from_bytes(&self.0)
+    }
+}
+
+impl From<&Name> for NameBytes {
+    fn from(name: &Name) -> Self {
+        Self(name.as_bytes().to_vec())
+    }
+}
+
+impl Decode for NameBytes {
+    fn decode<I: Input>(input: &mut I) -> Result<Self, Error> {
+        let len = decode_len(input, "name", 0, Name::MAX_LEN).map_err(|_| Error::from("name of more than 63 bytes"))?;
+        let mut bytes = vec![0; len];
+        input.read(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+/// A salt: 16 bytes that hide which name a commitment is for.
+pub type Salt = [u8; 16];
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Op {
+    /// Moves coins.
+    #[codec(index = 0)]
+    Pay(Pay),
+    /// Reserves a place for a claim without telling the name.
+    #[codec(index = 1)]
+    Commit(Commit),
+    /// Takes a free or released name.
+    #[codec(index = 2)]
+    Claim(Claim),
+    /// Replaces a name's records.
+    #[codec(index = 3)]
+    Update(Update),
+    /// Adds years.
+    #[codec(index = 4)]
+    Renew(Renew),
+    /// Sets manager and recovery key.
+    #[codec(index = 5)]
+    SetKeys(SetKeys),
+    /// Gives a name away.
+    #[codec(index = 6)]
+    Transfer(Transfer),
+    /// Offers a name for sale.
+    #[codec(index = 7)]
+    Offer(Offer),
+    /// Takes an offer.
+    #[codec(index = 8)]
+    Buy(Buy),
+    /// Takes a name back with the recovery key.
+    #[codec(index = 9)]
+    Recover(Recover),
+}
+
+/// Op 0: `amount` from the payer to `to`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Pay {
+    /// Who is paid.
+    pub to: PublicKey,
+    /// How much; not 0.
+    #[codec(compact)]
+    pub amount: Amount,
+}
+
+/// Op 1: publishes the hash of a [`Claim`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Commit {
+    /// [`Claim::commitment`].
+    pub hash: CommitmentHash,
+}
+
+/// Op 2: takes `name` for `owner`, who committed to just this.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Claim {
+    /// The name.
+    pub name: NameBytes,
+    /// Who will own it.
+    pub owner: PublicKey,
+    /// As committed.
+    pub salt: Salt,
+}
+
+impl Claim {
+    /// `H("dotp2p/claim", chain_id ‖ SCALE(op))`, the op's number included.
+    #[must_use]
+    pub fn commitment(&self, chain_id: &ChainId) -> CommitmentHash {
+        let op = Op::Claim(self.clone()).encode();
+        CommitmentHash(tag::CLAIM.hash(&[&chain_id.0, &op]))
+    }
+}
+
+/// Op 3: `records` replace the name's records.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Update {
+    /// The name.
+    pub name: NameBytes,
+    /// Canonical [`crate::records::Records`]; checked as validity (R1 and following).
+    pub records: Vec<u8>,
+}
+
+/// Op 4: `years` more, paid by anyone.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Renew {
+    /// The name.
+    pub name: NameBytes,
+    /// 1 to 10.
+    pub years: u8,
+}
+
+/// Op 5: the new manager and recovery key; absent means none.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SetKeys {
+    /// The name.
+    pub name: NameBytes,
+    /// May change records.
+    pub manager: Option<PublicKey>,
+    /// May take the name back.
+    pub recovery: Option<PublicKey>,
+}
+
+/// Op 6: a new owner.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Transfer {
+    /// The name.
+    pub name: NameBytes,
+    /// The new owner.
+    pub to: PublicKey,
+}
+
+/// Op 7: sets, replaces or (price 0) withdraws an offer.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Offer {
+    /// The name.
+    pub name: NameBytes,
+    /// What a buyer pays; 0 withdraws.
+    #[codec(compact)]
+    pub price: Amount,
+    /// The only key that may buy, if one is named.
+    pub buyer: Option<PublicKey>,
+}
+
+/// Op 8: the payer takes the offer at its price.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Buy {
+    /// The name.
+    pub name: NameBytes,
+    /// The offer's price.
+    #[codec(compact)]
+    pub price: Amount,
+}
+
+/// Op 9: the recovery key names a new owner.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Recover {
+    /// The name.
+    pub name: NameBytes,
+    /// The new owner.
+    pub to: PublicKey,
+}
+
+impl Op {
+    /// The name the op is about, if it is about one.
+    #[must_use]
+    pub fn name(&self) -> Option<&NameBytes> {
+        match self {
+            Self::Pay(_) | Self::Commit(_) => None,
+            Self::Claim(Claim { name, .. })
+            | Self::Update(Update { name, .. })
+            | Self::Renew(Renew { name, .. })
+            | Self::SetKeys(SetKeys { name, .. })
+            | Self::Transfer(Transfer { name, .. })
+            | Self::Offer(Offer { name, .. })
+            | Self::Buy(Buy { name, .. })
+            | Self::Recover(Recover { name, .. }) => Some(name),
+        }
+    }
+
+    /// The op's name in lower case, as RPC and CLI show it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Pay(_) => "pay",
+            Self::Commit(_) => "commit",
+            Self::Claim(_) => "claim",
+            Self::Update(_) => "update",
+            Self::Renew(_) => "renew",
+            Self::SetKeys(_) => "setkeys",
+            Self::Transfer(_) => "transfer",
+            Self::Offer(_) => "offer",
+            Self::Buy(_) => "buy",
+            Self::Recover(_) => "recover",
+        }
+    }
+}
+
+/// Reads a compact `u32` (a transaction's expiry).
+pub(crate) fn decode_compact_u32(input: &mut &[u8]) -> Result<u32, Error> {
+    Ok(Compact::<u32>::decode(input)?.0)
+}

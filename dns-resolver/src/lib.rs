@@ -1,0 +1,16 @@
+//! Names to answers: the DNS of a network's top-level domain.
+//!
+//! - [`zone`]: what the node serves now, as two traits that it implements.
+//! - [`answer`]: a question and a zone make an [`Answer`](answer::Answer); pure, so it is tested without a socket.
+//! - [`server`]: UDP and TCP around it.
+//!
+//! A query takes one zone from [`Zones`](zone::Zones) and uses it to the end, so an answer never mixes two blocks.
+//! What is absent: locks, a cache, and any change of what is served. Consensus never looks into RDATA; here it is
+//! checked as far as it must be, and an RRset that cannot be served is left out, never the whole name (R10).
+
+pub mod answer;
+mod handler;
+mod node;
+mod rdata;
+pub mod server;
+pub mod zone;

@@ -1,0 +1,100 @@
+//! Rows: an entry of the state together with what this node keeps beside it.
+//!
+//! Consensus knows [`Row::value`] alone. A name's row also keeps its records' bytes (consensus knows their hash, S7) and
+//! which transaction wrote it, so that one read answers a query and a chain of undo records is the name's history.
+
+use std::sync::Arc;
+
+use dotp2p_chain::codec::{DecodeError, decode_all};
+use dotp2p_chain::entry::{Account, CommitmentEntry, Entry, EntryKey, NameEntry, RewardEntry};
+use dotp2p_chain::height::Height;
+use parity_scale_codec::{Decode, Encode};
+
+/// A name's row.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct NameRow {
+    /// What consensus knows.
+    pub entry: NameEntry,
+    /// Height of the block that wrote it last.
+    pub changed: Height,
+    /// That transaction's place in its block, from 0.
+    pub transaction: u32,
+    /// The bytes that hash to `entry.records`.
+    pub records: Vec<u8>,
+}
+
+/// An entry as the node keeps it. Cloning is cheap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// Kind 0.
+    Account(Account),
+    /// Kind 1.
+    Name(Arc<NameRow>),
+    /// Kind 2.
+    Commitment(CommitmentEntry),
+    /// Kind 3.
+    Reward(RewardEntry),
+    /// Kind 4, in millionths.
+    Level(u64),
+}
+
+impl Row {
+    /// The entry that consensus knows.
+    #[must_use]
+    pub fn to_entry(&self) -> Entry {
+        match self {
+            Self::Account(account) => Entry::Account(*account),
+            Self::Name(row) => Entry::Name(row.entry.clone()),
+            Self::Commitment(entry) => Entry::Commitment(*entry),
+            Self::Reward(entry) => Entry::Reward(*entry),
+            Self::Level(level) => Entry::Level(*level),
+        }
+    }
+
+    /// The value's bytes in the state tree (S2 to S6).
+    #[must_use]
+    pub fn value(&self) -> Vec<u8> {
+        match self {
+            Self::Account(account) => account.encode(),
+            Self::Name(row) => row.entry.encode(),
+            Self::Commitment(entry) => entry.encode(),
+            Self::Reward(entry) => entry.encode(),
+            Self::Level(level) => level.encode(),
+        }
+    }
+
+    /// The bytes in which the row is stored; local, unlike [`Row::value`].
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Name(row) => row.encode(),
+            _ => self.value(),
+        }
+    }
+
+    /// Reads what [`Row::encode`] wrote for `key`; nothing may be left over.
+    pub fn decode(key: &EntryKey, bytes: &[u8]) -> Result<Self, DecodeError> {
+        if let EntryKey::Name(_) = key {
+            return decode_all(bytes, |input| Ok(Self::Name(Arc::new(NameRow::decode(input)?))));
+        }
+        Ok(match Entry::decode(key, bytes)? {
+            Entry::Account(account) => Self::Account(account),
+            Entry::Commitment(entry) => Self::Commitment(entry),
+            Entry::Reward(entry) => Self::Reward(entry),
+            Entry::Level(level) => Self::Level(level),
+            // Not reached: a name's key was handled above. Kept total rather than panicking.
+            Entry::Name(entry) => {
+                Self::Name(Arc::new(NameRow { entry, changed: Height(0), transaction: 0, records: Vec::new() }))
+            }
+        })
+    }
+
+    /// The name's row, if this is one.
+    #[must_use]
+    pub fn as_name(&self) -> Option<&Arc<NameRow>> {
+        match self {
+            Self::Name(row) => Some(row),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The state after a block: the tree, and what is looked up by something else than its key.
+//!
+//! Persistent like its tree: a clone is a snapshot. Indexes follow from the rows and are rebuilt with them.
+
+use std::sync::Arc;
+
+use dotp2p_chain::entry::{Account, CommitmentEntry, EntryKey, LEVEL_START, Stage, TrieKey};
+use dotp2p_chain::hash::{CommitmentHash, StateRoot};
+use dotp2p_chain::height::Height;
+use dotp2p_chain::key::PublicKey;
+use dotp2p_chain::name::Name;
+use dotp2p_chain::params::Rules;
+use imbl::OrdSet;
+
+use crate::row::{NameRow, Row};
+use crate::state_tree::StateTree;
+use crate::view::Change;
+
+/// The state after a block.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    tree: StateTree,
+    by_owner: OrdSet<(PublicKey, Name)>,
+    by_expiry: OrdSet<(Height, Name)>,
+    commitments: OrdSet<(Height, CommitmentHash)>,
+}
+
+impl State {
+    /// The state after genesis: the level alone (B5).
+    #[must_use]
+    pub fn genesis() -> Self {
+        Self::from_rows(vec![(EntryKey::Level, Row::Level(LEVEL_START))])
+    }
+
+    /// The state of these rows, in any order; a key given twice keeps its last row.
+    #[must_use]
+    pub fn from_rows(rows: Vec<(EntryKey, Row)>) -> Self {
+        let mut changes: Vec<Change> = rows
+            .into_iter()
+            .map(|(key, row)| Change { trie_key: key.trie_key(), key, before: None, after: Some(row) })
+            .collect();
+        changes.sort_by_key(|change| change.trie_key);
+        changes.dedup_by(|later, kept| later.trie_key == kept.trie_key && {
+            std::mem::swap(later, kept);
+            true
+        });
+        let mut state = Self::default();
+        state.apply(&changes);
+        state
+    }
+
+    /// Does `changes`, which are strictly ascending by trie key and begin at this state.
+    pub fn apply(&mut self, changes: &[Change]) {
+        self.tree.update(changes.iter().map(|c| (c.trie_key, &c.key, c.after.as_ref())));
+        for change in changes {
+            self.index(&change.key, change.before.as_ref(), change.after.as_ref());
+        }
+    }
+
+    /// Takes `changes` back: `undo(apply(s)) == s`, roots included (S13).
+    pub fn undo(&mut self, changes: &[Change]) {
+        self.tree.update(changes.iter().map(|c| (c.trie_key, &c.key, c.before.as_ref())));
+        for change in changes {
+            self.index(&change.key, change.after.as_ref(), change.before.as_ref());
+        }
+    }
+
+    fn index(&mut self, key: &EntryKey, before: Option<&Row>, after: Option<&Row>) {
+        match key {
+            EntryKey::Name(name) => {
+                let row = |row: Option<&Row>| row.and_then(Row::as_name).cloned();
+                let (before, after) = (row(before), row(after));
+                let owner = |row: &Arc<NameRow>| (row.entry.owner, name.clone());
+                let expiry = |row: &Arc<NameRow>| (row.entry.expires, name.clone());
+                replace(&mut self.by_owner, before.as_ref().map(owner), after.as_ref().map(owner));
+                replace(&mut self.by_expiry, before.as_ref().map(expiry), after.as_ref().map(expiry));
+            }
+            EntryKey::Commitment(hash) => {
+                let place = |row: Option<&Row>| match row {
+                    Some(Row::Commitment(entry)) => Some((entry.height, *hash)),
+                    _ => None,
+                };
+                replace(&mut self.commitments, place(before), place(after));
+            }
+            EntryKey::Account(_) | EntryKey::Reward(_) | EntryKey::Level => {}
+        }
+    }
+
+    /// The root that a header commits to.
+    #[must_use]
+    pub fn root(&self) -> StateRoot {
+        self.tree.root()
+    }
+
+    /// The tree, for proofs.
+    #[must_use]
+    pub fn tree(&self) -> &StateTree {
+        &self.tree
+    }
+
+    /// The row at a place in the tree.
+    #[must_use]
+    pub fn get_at(&self, key: &TrieKey) -> Option<&Row> {
+        self.tree.get(key)
+    }
+
+    /// The row of an entry.
+    #[must_use]
+    pub fn get(&self, key: &EntryKey) -> Option<&Row> {
+        self.tree.get(&key.trie_key())
+    }
+
+    /// The price level, in millionths.
+    #[must_use]
+    pub fn level(&self) -> u64 {
+        match self.get(&EntryKey::Level) {
+            Some(Row::Level(level)) => *level,
+            _ => LEVEL_START,
+        }
+    }
+
+    /// The account of a key.
+    #[must_use]
+    pub fn account(&self, key: &PublicKey) -> Option<Account> {
+        match self.get(&EntryKey::Account(*key)) {
+            Some(Row::Account(account)) => Some(*account),
+            _ => None,
+        }
+    }
+
+    /// The row of a name, whatever its stage.
+    #[must_use]
+    pub fn name(&self, name: &Name) -> Option<&Arc<NameRow>> {
+        self.get(&EntryKey::Name(name.clone())).and_then(Row::as_name)
+    }
+
+    /// The row of a name and its stage at height `at`; `None` for a free one.
+    #[must_use]
+    pub fn name_at(&self, name: &Name, at: Height, rules: &Rules) -> Option<(&Arc<NameRow>, Stage)> {
+        let row = self.name(name)?;
+        let stage = Stage::of(row.entry.expires, at, rules);
+        (stage != Stage::Free).then_some((row, stage))
+    }
+
+    /// A live commitment.
+    #[must_use]
+    pub fn commitment(&self, hash: &CommitmentHash) -> Option<CommitmentEntry> {
+        match self.get(&EntryKey::Commitment(*hash)) {
+            Some(Row::Commitment(entry)) => Some(*entry),
+            _ => None,
+        }
+    }
+
+    /// The names of an owner, in order.
+    pub fn names_of(&self, owner: &PublicKey) -> impl Iterator<Item = &Name> {
+        let owner = *owner;
+        self.by_owner.range((owner, Name::first())..).take_while(move |(of, _)| *of == owner).map(|(_, name)| name)
+    }
+
+    /// The names whose entry says they expire at `height`, in order.
+    pub fn names_expiring(&self, height: Height) -> impl Iterator<Item = &Name> {
+        self.by_expiry.range((height, Name::first())..).take_while(move |(at, _)| *at == height).map(|(_, name)| name)
+    }
+
+    /// The commitments made at `height`.
+    pub fn commitments_of(&self, height: Height) -> impl Iterator<Item = &CommitmentHash> {
+        let from = (height, CommitmentHash::ZERO);
+        self.commitments.range(from..).take_while(move |(at, _)| *at == height).map(|(_, hash)| hash)
+    }
+
+    /// Whether any commitment is live.
+    #[must_use]
+    pub fn has_commitments(&self) -> bool {
+        !self.commitments.is_empty()
+    }
+
+    /// How many names have an entry.
+    #[must_use]
+    pub fn name_count(&self) -> usize {
+        self.by_owner.len()
+    }
+}
+
+fn replace<T: Ord + Clone>(set: &mut OrdSet<T>, before: Option<T>, after: Option<T>) {
+    if before != after {
+        if let Some(before) = before {
+            set.remove(&before);
+        }
+        if let Some(after) = after {
+            set.insert(after);
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! dotp2p
+fn main() {}
