@@ -13,9 +13,9 @@
 
 mod walk;
 
-use std::collections::BTreeSet;
 use core::cmp::Reverse;
 use core::num::NonZeroU32;
+use std::collections::BTreeSet;
 
 use crate::hash::{BlockHash, RootsCommitment};
 use crate::header::Header;

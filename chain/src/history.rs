@@ -224,6 +224,8 @@ pub enum HistoryProofError {
 }
 
 /// Proves that a header is one of those a `history_root` covers, by the nodes beside the way from its leaf to the root.
+///
+/// No rule fixes its form yet (V7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryProof {
     /// From the leaf up: inside its tree, then all trees to the right as one, then those to the left, nearest first.
@@ -237,13 +239,7 @@ impl HistoryProof {
     /// Checks that `leaf` is the header of height `index` among the first `leaves` headers, which `root` covers.
     ///
     /// `leaf` must come from the header itself ([`Node::leaf`]); `leaves` is the height of the block that has `root`.
-    pub fn check(
-        &self,
-        root: &HistoryRoot,
-        leaves: u32,
-        index: u32,
-        leaf: &Node,
-    ) -> Result<(), HistoryProofError> {
+    pub fn check(&self, root: &HistoryRoot, leaves: u32, index: u32, leaf: &Node) -> Result<(), HistoryProofError> {
         let place = Place::of(leaves, index).ok_or(HistoryProofError::Index { index, leaves })?;
         let (found, expected) = (self.siblings.len(), place.siblings());
         if found != expected {

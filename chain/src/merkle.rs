@@ -73,7 +73,8 @@ mod tests {
     /// The eight leaves with which implementations of RFC 6962 (Certificate Transparency) test their roots.
     #[test]
     fn certificate_transparency_roots() {
-        let leaves = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
+        let leaves =
+            ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
         let leaves: Vec<_> = leaves.iter().map(|hex| crate::hash::from_hex(hex).unwrap()).collect();
         let roots = [
             "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",

@@ -102,7 +102,9 @@ fn a_mistyped_address_is_refused() {
         assert_eq!(PublicKey::from_address(&address, prefix), Ok(key));
         assert_eq!(PublicKey::from_address(&address.to_uppercase(), prefix), Ok(key));
         for at in prefix.len() + 1..address.len() {
-            for symbol in "qpzry9x8gf2tvdw0s3jn54khce6mua7l".chars().filter(|symbol| !address[at..].starts_with(*symbol)) {
+            for symbol in
+                "qpzry9x8gf2tvdw0s3jn54khce6mua7l".chars().filter(|symbol| !address[at..].starts_with(*symbol))
+            {
                 let mistyped = format!("{}{symbol}{}", &address[..at], &address[at + 1..]);
                 assert!(PublicKey::from_address(&mistyped, prefix).is_err(), "{mistyped}");
             }

@@ -21,6 +21,8 @@ use crate::zone::{Zone, ZoneError};
 
 mod apex;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 /// The most CNAMEs in an answer, synthesised ones included; a longer chain is the resolver's to go on with.

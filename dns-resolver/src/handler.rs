@@ -196,12 +196,14 @@ fn fitting(reply: &Reply, question: &[u8], limit: u16) -> Result<HeaderCounts, P
     Ok(header.counts)
 }
 
-/// The question as hickory-server repeats it: bytes that nothing later points to.
+/// The question as hickory-server repeats it: bytes that no later name matches, so none is compressed by it.
 struct RawQuestion<'a>(&'a [u8]);
 
 impl EmitAndCount for RawQuestion<'_> {
     fn emit(&mut self, encoder: &mut BinEncoder<'_>) -> Result<usize, ProtoError> {
+        let start = encoder.offset();
         encoder.emit_vec(self.0)?;
+        encoder.store_label_pointer(start, encoder.offset());
         Ok(1)
     }
 }

@@ -9,6 +9,8 @@
 //! checked as far as it must be, and an RRset that cannot be served is left out, never the whole name (R10).
 
 pub mod answer;
+#[cfg(test)]
+mod fake;
 mod handler;
 mod node;
 mod rdata;

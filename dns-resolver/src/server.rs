@@ -12,6 +12,11 @@ use tokio::net::{TcpListener, UdpSocket};
 use crate::handler::Handler;
 use crate::zone::Zones;
 
+#[cfg(test)]
+mod snapshots;
+#[cfg(test)]
+mod tests;
+
 /// Answers a connection may have waiting; its next query is read when one has gone out.
 const TCP_RESPONSES: usize = 8;
 

@@ -10,9 +10,14 @@
 //! What is absent: a clock, randomness and, the store excepted, I/O. They are arguments.
 
 pub mod ledger;
+pub mod mempool;
+pub mod name_policy;
 pub mod price;
+pub mod query;
 pub mod row;
 pub mod rules;
 pub mod state;
 pub mod state_tree;
+pub mod store;
 pub mod view;
+pub mod zonefile;

@@ -89,11 +89,11 @@ mod tests {
             let seed = from_hex(vector["seed"].as_str().unwrap()).unwrap();
             for row in vector["keys"].as_array().unwrap() {
                 let path = row["path"].as_str().unwrap();
-                let key = path.split('/').skip(1).fold(ExtendedKey::master_of(&seed).unwrap(), |key, step| {
-                    match step.strip_suffix('\'') {
-                        Some(number) => key.hardened(number.parse().unwrap()).unwrap(),
-                        None => key.normal(step.parse().unwrap()).unwrap(),
-                    }
+                let key = path.split('/').skip(1).fold(ExtendedKey::master_of(&seed).unwrap(), |key, step| match step
+                    .strip_suffix('\'')
+                {
+                    Some(number) => key.hardened(number.parse().unwrap()).unwrap(),
+                    None => key.normal(step.parse().unwrap()).unwrap(),
                 });
                 assert_eq!(to_hex(key.secret_bytes().as_slice()), row["secret"], "{path}");
                 assert_eq!(to_hex(key.chain_code.as_slice()), row["chain_code"], "{path}");

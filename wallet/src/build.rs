@@ -12,7 +12,9 @@ use dotp2p_chain::hash::{ChainId, CommitmentHash, to_hex};
 use dotp2p_chain::height::Height;
 use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::name::Name;
-use dotp2p_chain::op::{Buy, Claim, Commit, NameBytes, Offer, Op, Pay, Recover, Renew, Salt, SetKeys, Transfer, Update};
+use dotp2p_chain::op::{
+    Buy, Claim, Commit, NameBytes, Offer, Op, Pay, Recover, Renew, Salt, SetKeys, Transfer, Update,
+};
 use dotp2p_chain::tx::{Body, MAX_OPS, MAX_SIGNERS, Transaction};
 
 use crate::keys::Keys;
@@ -121,6 +123,13 @@ impl TxPlan {
         self
     }
 
+    /// Sets the fee.
+    #[must_use]
+    pub fn with_fee(mut self, fee: Amount) -> Self {
+        self.fee = fee;
+        self
+    }
+
     /// Adds an op.
     #[must_use]
     pub fn op(mut self, op: Op) -> Self {
@@ -187,9 +196,7 @@ impl TxPlan {
     /// Adds a Transfer, signed by the owner, and by the recovery key where one is set. Rule N12.
     #[must_use]
     pub fn transfer(self, name: &Name, entry: &NameEntry, to: PublicKey) -> Self {
-        self.op(Op::Transfer(Transfer { name: name.into(), to }))
-            .signed_by(entry.owner)
-            .signed_by_any(entry.recovery)
+        self.op(Op::Transfer(Transfer { name: name.into(), to })).signed_by(entry.owner).signed_by_any(entry.recovery)
     }
 
     /// Adds an Offer, signed by the owner, and by the recovery key where one is set; price 0 withdraws and needs the

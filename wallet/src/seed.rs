@@ -34,7 +34,9 @@ pub enum SeedError {
         word: String,
     },
     /// Each word is in the list, but not together.
-    #[error("the seed phrase's checksum is wrong: every word exists, but one is not the right one or two are exchanged")]
+    #[error(
+        "the seed phrase's checksum is wrong: every word exists, but one is not the right one or two are exchanged"
+    )]
     Checksum,
     /// Not as many bytes as 12 or 24 words hold.
     #[error("a seed phrase holds 16 or 32 bytes of entropy, not {0}")]
@@ -146,7 +148,10 @@ mod tests {
         let file: serde_json::Value = serde_json::from_str(include_str!("../tests/vectors/bip39.json")).unwrap();
         for vector in file["vectors"].as_array().unwrap() {
             let phrase: Phrase = vector["phrase"].as_str().unwrap().parse().unwrap();
-            assert_eq!(Phrase::from_entropy(&from_hex(vector["entropy"].as_str().unwrap()).unwrap()), Ok(phrase.clone()));
+            assert_eq!(
+                Phrase::from_entropy(&from_hex(vector["entropy"].as_str().unwrap()).unwrap()),
+                Ok(phrase.clone())
+            );
             assert_eq!(to_hex(&phrase.0.to_seed_normalized("TREZOR")), vector["seed_trezor"]);
             assert_eq!(to_hex(phrase.seed().as_bytes()), vector["seed"]);
         }

@@ -254,12 +254,11 @@ fn hashes_with_equal_prefixes_are_told_apart() {
     // Both as if they began with the same eight bytes.
     let index = tree.index.iter().map(|(_, id)| (0, *id)).collect();
     tree.index = index;
-    for at in 0..3 {
-        let twin = tree.entries[at].hash;
-        tree.entries[at].hash.0[..8].fill(0);
-        let mut expected = twin;
-        expected.0[..8].fill(0);
-        assert_eq!(tree.get(&expected).unwrap().height, Height(u32::try_from(at).unwrap()));
-        assert_eq!(tree.get(&hashes[at]), None);
+    for (height, hash) in (0..).zip(hashes) {
+        let mut zeroed = hash;
+        zeroed.0[..8].fill(0);
+        tree.entries[height as usize].hash = zeroed;
+        assert_eq!(tree.get(&zeroed).unwrap().height, Height(height));
+        assert_eq!(tree.get(&hash), None);
     }
 }

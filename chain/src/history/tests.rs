@@ -106,7 +106,7 @@ fn proofs_are_refused_with_a_reason() {
     let (history, root) = (history(3), history(3).root());
     let proof = history.prove(0).unwrap();
     assert_eq!(proof.check(&root, 3, 3, &leaf(0)), Err(HistoryProofError::Index { index: 3, leaves: 3 }));
-    // Seven leaves give leaf 2's path of three the shape that eleven give another; here the count betrays it.
+    // The hashes of a range that counts a header twice; no valid block has such a root.
     let odd = Node { count: 2, ..leaf(0) };
     let proof_of_odd = HistoryProof { siblings: vec![leaf(1)] };
     let root = HistoryRoot(Node::parent(&odd, &leaf(1)).hash);

@@ -222,7 +222,7 @@ impl Field {
             }
             Self::Groups(what) => {
                 let token = tokens.take(what)?;
-                let group = |text: &str| u16::from_str_radix(text, 16).ok().filter(|_| text.len() == 4);
+                let group = |text: &str| u16::from_str_radix(text, 16).ok().filter(|_| !text.starts_with('+'));
                 let groups: Option<Vec<u16>> = token.text.split(':').map(group).collect();
                 let groups = groups.filter(|groups| groups.len() == 4).ok_or_else(|| token.is_not(what))?;
                 out.extend(groups.iter().flat_map(|group| group.to_be_bytes()));

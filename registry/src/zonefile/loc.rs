@@ -116,12 +116,12 @@ fn metres(text: &str) -> Option<i64> {
     decimal(text.strip_suffix(['m', 'M']).unwrap_or(text), 2)
 }
 
-/// `12.7` with three places is 12700; more places than that are an error.
+/// `12.7` with three places is 12700, `.5` is 500; more places than that are an error.
 fn decimal(text: &str, places: usize) -> Option<i64> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let plain = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !plain(whole) || !plain(fraction) || fraction.len() > places || whole.len() > 12 {
+    if whole.len() + fraction.len() == 0 || !plain(whole) || !plain(fraction) || fraction.len() > places || whole.len() > 12 {
         return None;
     }
     format!("{whole}{fraction:0<places$}").parse::<i64>().ok().map(|value| sign * value)

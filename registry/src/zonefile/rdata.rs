@@ -94,3 +94,6 @@ fn parse_generic(tokens: &mut Cursor<'_, '_>) -> Result<Vec<u8>, ZoneFileError> 
     }
     Ok(octets)
 }
+
+#[cfg(test)]
+mod tests;

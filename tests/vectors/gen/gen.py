@@ -6,6 +6,9 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
 
+import gen_chain  # noqa: E402
+import gen_codec  # noqa: E402
+import gen_ops  # noqa: E402
 import gen_small  # noqa: E402
 from common import dump  # noqa: E402
 
@@ -13,6 +16,9 @@ FILES = {
     "rules.json": gen_small.rules_json, "pow.json": gen_small.pow_json, "merkle.json": gen_small.merkle_json,
     "history.json": gen_small.history_json, "names.json": gen_small.names_json,
     "records.json": gen_small.records_json, "address.json": gen_small.address_json,
+    "trie.json": gen_codec.trie_json, "codec.json": gen_codec.codec_json,
+    "ops.json": gen_ops.ops_json,
+    "chain.json": gen_chain.chain_json, "proofs.json": gen_chain.proofs_json,
 }
 
 

@@ -99,9 +99,9 @@ impl Model {
         let mut connected = Vec::new();
         loop {
             let is_connected = |at: usize| self.states[at].is_some_and(|state| state.sequence.is_some());
-            let ready = self.alive().filter(|(at, state)| {
-                state.has_body && state.sequence.is_none() && is_connected(self.parents[*at])
-            });
+            let ready = self
+                .alive()
+                .filter(|(at, state)| state.has_body && state.sequence.is_none() && is_connected(self.parents[*at]));
             let Some((next, _)) = ready.min_by_key(|(_, state)| state.arrival) else { return Ok(connected) };
             self.states[next].as_mut().unwrap().sequence = Some(self.sequences);
             self.sequences += 1;

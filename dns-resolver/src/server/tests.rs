@@ -1,0 +1,271 @@
+//! The server over real sockets, spoken to in bytes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dotp2p_chain::records::{Owner, RecordSet};
+use hickory_proto::op::{Message, ResponseCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::*;
+use crate::fake::{FakeZone, number, wire};
+use crate::zone::Zone;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A query of one question `NAME TYPE`, recursion desired, with an OPT record of `payload` where one is given.
+pub(super) fn query(id: u16, question: &str, payload: Option<u16>) -> Vec<u8> {
+    let (name, rtype) = question.split_once(' ').unwrap();
+    let mut out = [id.to_be_bytes(), [1, 0], [0, 1], [0, 0], [0, 0], [0, u8::from(payload.is_some())]].concat();
+    out.extend(wire(name));
+    out.extend([number(rtype).to_be_bytes(), [0, 1]].concat());
+    if let Some(payload) = payload {
+        out.extend([0, 0, 41]);
+        out.extend(payload.to_be_bytes());
+        out.extend([0; 6]);
+    }
+    out
+}
+
+pub(super) async fn start(zone: FakeZone) -> DnsServer {
+    let zone: Arc<dyn Zone> = Arc::new(zone);
+    DnsServer::bind(&["127.0.0.1:0".parse().unwrap()], move || zone.clone(), Config::default()).await.unwrap()
+}
+
+async fn client(server: &DnsServer) -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket.connect(server.local_addrs()[0]).await.unwrap();
+    socket
+}
+
+async fn receive(socket: &UdpSocket) -> Vec<u8> {
+    let mut buffer = vec![0; 65_535];
+    let len = timeout(DEADLINE, socket.recv(&mut buffer)).await.expect("an answer in time").unwrap();
+    buffer.truncate(len);
+    buffer
+}
+
+pub(super) async fn udp(server: &DnsServer, query: &[u8]) -> Vec<u8> {
+    let socket = client(server).await;
+    socket.send(query).await.unwrap();
+    receive(&socket).await
+}
+
+async fn tcp(stream: &mut TcpStream, query: &[u8]) -> Vec<u8> {
+    stream.write_all(&[&u16::try_from(query.len()).unwrap().to_be_bytes(), query].concat()).await.unwrap();
+    let len = timeout(DEADLINE, stream.read_u16()).await.expect("an answer in time").unwrap();
+    let mut buffer = vec![0; len.into()];
+    timeout(DEADLINE, stream.read_exact(&mut buffer)).await.expect("the rest in time").unwrap();
+    buffer
+}
+
+fn message(bytes: &[u8]) -> Message {
+    Message::from_vec(bytes).unwrap()
+}
+
+/// `count` addresses at `www`.
+fn addresses(count: usize) -> RecordSet {
+    let rdatas = (0..count).map(|at| vec![10, 0, u8::try_from(at / 256).unwrap(), u8::try_from(at % 256).unwrap()]);
+    RecordSet { owner: Owner::new([b"www".as_slice()]), rtype: 1, ttl: 60, rdatas: rdatas.collect() }
+}
+
+#[tokio::test]
+async fn both_transports_have_one_port_and_give_it_back() {
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let zone: Arc<dyn Zone> = Arc::new(FakeZone::default());
+    let zones = move || zone.clone();
+    let server = DnsServer::bind(&[any, any], zones.clone(), Config::default()).await.unwrap();
+    let addrs = server.local_addrs().to_vec();
+    assert_eq!(addrs.len(), 2);
+    assert_ne!(addrs[0], addrs[1]);
+    for addr in &addrs {
+        assert_ne!(addr.port(), 0);
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        assert_eq!(message(&tcp(&mut stream, &query(1, "p2p. SOA", None)).await).answers.len(), 1);
+    }
+    let taken = DnsServer::bind(&[any, addrs[0]], zones.clone(), Config::default()).await;
+    let error = taken.err().expect("the port is taken").to_string();
+    assert!(error.starts_with(&format!("cannot listen for DNS on {} (UDP): ", addrs[0])), "{error}");
+    timeout(DEADLINE, server.shutdown()).await.expect("an end in time").unwrap();
+    let again = DnsServer::bind(&addrs, zones, Config::default()).await.unwrap();
+    assert_eq!(again.local_addrs(), addrs);
+}
+
+#[tokio::test]
+async fn header_and_question_come_back() {
+    let server = start(FakeZone::default().with("alice", "@ A 192.0.2.7")).await;
+    for (id, flags) in [(0, [0, 0]), (0xabcd, [1, 0]), (0xffff, [1, 0x10]), (7, [0x01, 0x60])] {
+        let mut sent = query(id, "AliCE.p2P. A", None);
+        sent[2..4].copy_from_slice(&flags);
+        let got = udp(&server, &sent).await;
+        assert_eq!(got[..2], id.to_be_bytes());
+        // QR and AA are set, RD and CD copied; AD, Z and RA are not.
+        assert_eq!(got[2..4], [0x84 | (flags[0] & 1), flags[1] & 0x10], "{flags:?}");
+        assert_eq!(got[12..sent.len()], sent[12..], "the question, in its case");
+        let answer = &message(&got).answers[0];
+        assert!(answer.name.eq_case(&message(&got).queries[0].name), "{}", answer.name);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_whole_or_truncated() {
+    let mut zone = FakeZone::default();
+    for count in 1..90 {
+        zone.insert(&format!("n{count}"), vec![addresses(count)]);
+    }
+    let server = start(zone).await;
+    let mut stream = TcpStream::connect(server.local_addrs()[0]).await.unwrap();
+    for (payload, limit) in [(None, 512), (Some(0), 512), (Some(700), 700), (Some(1_232), 1_232), (Some(65_535), 1_232)]
+    {
+        let mut truncated = 0;
+        for count in 1..90 {
+            let sent = query(9, &format!("www.n{count}.p2p. A"), payload);
+            let (short, full) = (udp(&server, &sent).await, tcp(&mut stream, &sent).await);
+            assert_eq!(message(&full).answers.len(), count);
+            assert!(!message(&full).metadata.truncation);
+            let short_message = message(&short);
+            assert_eq!(short_message.edns.map(|edns| usize::from(edns.max_payload())), payload.map(|_| limit));
+            if full.len() <= limit {
+                assert_eq!(short, full);
+            } else {
+                truncated += 1;
+                assert!(short_message.metadata.truncation && short.len() < 64, "{count} in {limit}");
+                assert_eq!((short_message.answers.len(), short_message.metadata.authoritative), (0, true));
+            }
+        }
+        assert!((1..89).contains(&truncated), "{truncated} of 89 in {limit}");
+    }
+}
+
+#[tokio::test]
+async fn what_fits_no_message_is_an_error() {
+    let labels = ["a".repeat(63), "b".repeat(63), "c".repeat(63)];
+    let owner = Owner::new(labels.iter().map(String::as_bytes));
+    let rdatas = (0..4_000_u16).map(|at| at.to_be_bytes().to_vec()).collect();
+    let mut zone = FakeZone::default();
+    zone.insert("big", vec![RecordSet { owner, rtype: 65_280, ttl: 60, rdatas }]);
+    let server = start(zone).await;
+    let sent = query(9, &format!("{}.big.p2p. TYPE65280", labels.join(".")), None);
+    assert!(message(&udp(&server, &sent).await).metadata.truncation);
+    let mut stream = TcpStream::connect(server.local_addrs()[0]).await.unwrap();
+    let got = message(&tcp(&mut stream, &sent).await);
+    assert_eq!((got.metadata.response_code, got.answers.len()), (ResponseCode::ServFail, 0));
+}
+
+#[tokio::test]
+async fn glue_that_is_needed_is_never_left_out_silently() {
+    let hosts = |below: &str| -> String {
+        (0..9)
+            .map(|at| {
+                format!(
+                    "sub NS {}{at}.{below}\nns{at}.x.sub A 10.0.0.{at}\n{}{at}.{below} AAAA 2001:db8::{at}\n",
+                    "long-host-name-".repeat(3),
+                    "long-host-name-".repeat(3)
+                )
+            })
+            .collect()
+    };
+    let server = start(FakeZone::default().with("needed", &hosts("sub")).with("known", &hosts("else"))).await;
+    let needed = message(&udp(&server, &query(1, "www.sub.needed.p2p. A", Some(1_232))).await);
+    assert!(needed.metadata.truncation && needed.additionals.is_empty() && needed.edns.is_some());
+    let known = message(&udp(&server, &query(1, "www.sub.known.p2p. A", Some(1_232))).await);
+    assert!(!known.metadata.truncation && known.edns.is_some());
+    assert_eq!(known.authorities.len(), 9);
+    assert!((1..9).contains(&known.additionals.len()), "{}", known.additionals.len());
+}
+
+#[tokio::test]
+async fn edns_of_another_version() {
+    let server = start(FakeZone::default()).await;
+    let mut sent = query(3, "p2p. SOA", Some(1_232));
+    let version = sent.len() - 5;
+    sent[version] = 1;
+    let got = message(&udp(&server, &sent).await);
+    assert_eq!(u16::from(got.metadata.response_code), 16, "BADVERS");
+    assert_eq!((got.edns.unwrap().version(), got.answers.len()), (0, 0));
+    // DO comes back (RFC 3225).
+    sent[version..version + 2].copy_from_slice(&[0, 0x80]);
+    assert!(message(&udp(&server, &sent).await).edns.unwrap().flags().dnssec_ok);
+}
+
+#[tokio::test]
+async fn what_is_no_query() {
+    let server = start(FakeZone::default()).await;
+    let plain = query(5, "p2p. SOA", None);
+    let with = |at: usize, bytes: &[u8]| {
+        let mut sent = plain.clone();
+        sent[at..at + bytes.len()].copy_from_slice(bytes);
+        sent
+    };
+    let two = [with(4, &[0, 2]), plain[12..].to_vec()].concat();
+    // A question that points into the header.
+    let pointing = [&plain[..12], &[0xc0, 0, 0, 6, 0, 1]].concat();
+    let two_opts = [&with(10, &[0, 2])[..], &[0, 0, 41, 4, 0, 0, 0, 0, 0, 0, 0].repeat(2)].concat();
+    let cases = [
+        ("STATUS", with(2, &[0x10]), ResponseCode::NotImp),
+        ("NOTIFY", with(2, &[0x20]), ResponseCode::NotImp),
+        ("UPDATE", with(2, &[0x28]), ResponseCode::NotImp),
+        ("no question", plain[..4].iter().chain(&[0; 8]).copied().collect(), ResponseCode::FormErr),
+        ("two questions", two, ResponseCode::FormErr),
+        ("a question cut short", plain[..plain.len() - 1].to_vec(), ResponseCode::FormErr),
+        ("a count without records", with(10, &[0, 1]), ResponseCode::FormErr),
+        ("a pointer", pointing, ResponseCode::FormErr),
+        ("two OPT records", two_opts, ResponseCode::FormErr),
+        ("class CH", with(plain.len() - 1, &[3]), ResponseCode::Refused),
+    ];
+    for (title, sent, expected) in cases {
+        let got = udp(&server, &sent).await;
+        let got = message(&got);
+        assert_eq!((got.metadata.response_code, got.metadata.id), (expected, 5), "{title}");
+        assert!(!got.metadata.authoritative && got.answers.is_empty(), "{title}");
+    }
+}
+
+#[tokio::test]
+async fn what_gets_no_answer_does_no_harm() {
+    let server = start(FakeZone::default()).await;
+    let socket = client(&server).await;
+    let mut response = query(6, "p2p. SOA", None);
+    response[2] |= 0x80;
+    for silent in [&b""[..], b"\0", &[0xff; 11], &response] {
+        socket.send(silent).await.unwrap();
+    }
+    socket.send(&query(7, "p2p. SOA", None)).await.unwrap();
+    assert_eq!(message(&receive(&socket).await).metadata.id, 7);
+    for seed in 0..2_000_u32 {
+        let noise: Vec<u8> =
+            (0..seed % 60).map(|at| seed.wrapping_mul(2_654_435_761).rotate_left(at).to_le_bytes()[0]).collect();
+        socket.send(&noise).await.unwrap();
+        let id = 10_000 + u16::try_from(seed).unwrap();
+        socket.send(&query(id, "p2p. SOA", None)).await.unwrap();
+        while receive(&socket).await[..2] != id.to_be_bytes() {}
+    }
+}
+
+#[tokio::test]
+async fn a_connection_carries_many_queries() {
+    let server = start(FakeZone::default().with("alice", "@ A 192.0.2.7")).await;
+    let mut stream = TcpStream::connect(server.local_addrs()[0]).await.unwrap();
+    for id in 0..100 {
+        let got = message(&tcp(&mut stream, &query(id, "alice.p2p. A", None)).await);
+        assert_eq!((got.metadata.id, got.answers.len()), (id, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_query_has_one_zone_and_the_next_has_the_newest() {
+    let zones = ["192.0.2.1", "192.0.2.2"].map(|address| -> Arc<dyn Zone> {
+        Arc::new(FakeZone::default().with("alice", &format!("a CNAME b\nb CNAME c\nc A {address}")))
+    });
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    let newest = move || zones[counter.fetch_add(1, Ordering::SeqCst)].clone();
+    let server = DnsServer::bind(&["127.0.0.1:0".parse().unwrap()], newest, Config::default()).await.unwrap();
+    for last in [1, 2] {
+        let got = message(&udp(&server, &query(1, "a.alice.p2p. A", None)).await);
+        assert_eq!(got.answers[2].to_string(), format!("c.alice.p2p. 60 IN A 192.0.2.{last}"));
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}

@@ -1,0 +1,429 @@
+//! Candidates for the next blocks: valid on the tip after their payer's earlier ones, ordered by fee rate (L7).
+//!
+//! Everything in the pool had its signatures checked, so an import need not check them again. A transaction is tried on
+//! the tip's state and its own payer's earlier transactions only: one that needs another payer's unmined transaction is
+//! refused until that one is mined. `now` is an argument, in Unix seconds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use dotp2p_chain::amount::Amount;
+use dotp2p_chain::block::Coinbase;
+use dotp2p_chain::hash::{Txid, Wtxid};
+use dotp2p_chain::height::Height;
+use dotp2p_chain::key::PublicKey;
+use dotp2p_chain::name::Name;
+use dotp2p_chain::op::Op;
+use dotp2p_chain::params::{Params, Rules};
+use dotp2p_chain::tx::Transaction;
+use imbl::{HashMap, OrdMap, OrdSet};
+
+use crate::ledger::Draft;
+use crate::rules::{RuleError, Tally};
+use crate::state::State;
+
+/// The pool's bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all transactions.
+    pub bytes: usize,
+    /// Transactions of one payer.
+    pub per_payer: usize,
+    /// Seconds that a transaction is kept.
+    pub age_s: u64,
+    /// Atoms a byte that a transaction must pay, and by which a replacement must pay more.
+    pub fee_rate_min: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 32 << 20, per_payer: 25, age_s: 14 * 24 * 3_600, fee_rate_min: 1 }
+    }
+}
+
+/// Why a transaction is not taken into the pool.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PoolError {
+    /// It is there.
+    #[error("transaction is in the pool already")]
+    Known,
+    /// A rule refuses it in the next block.
+    #[error("{0}")]
+    Rule(#[from] RuleError),
+    /// Its payer has not paid for the ones before.
+    #[error("nonce {found} leaves a gap: the payer's next is {expected} (T7e)")]
+    Gap {
+        /// Its nonce.
+        found: u64,
+        /// The one that could be taken.
+        expected: u64,
+    },
+    /// Too many of one payer.
+    #[error("the payer has {0} transactions in the pool, the most there can be")]
+    Chain(usize),
+    /// A fee below the least.
+    #[error("fee {fee} is below {min}, the least for {bytes} bytes")]
+    FeeRate {
+        /// Its fee.
+        fee: Amount,
+        /// The least.
+        min: Amount,
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// A replacement that pays too little more.
+    #[error("it would replace a transaction of fee {old} and must pay at least {min}, not {fee}")]
+    Replacement {
+        /// Its fee.
+        fee: Amount,
+        /// The fee of the one in the pool.
+        old: Amount,
+        /// The least.
+        min: Amount,
+    },
+    /// Too large for any block.
+    #[error("transaction has {0} bytes and fits in no block (T4h)")]
+    Size(usize),
+    /// The pool is full of better ones.
+    #[error("the pool is full and the fee rate is below that of everything in it")]
+    Full,
+}
+
+/// A transaction in the pool.
+#[derive(Clone, Debug)]
+pub struct PoolTx {
+    /// The transaction.
+    pub transaction: Arc<Transaction>,
+    /// Its id.
+    pub txid: Txid,
+    /// Its id with signatures.
+    pub wtxid: Wtxid,
+    /// When it came, in Unix seconds.
+    pub since_s: u64,
+}
+
+impl PoolTx {
+    fn rate(&self) -> Rate {
+        Rate::of(&self.transaction)
+    }
+}
+
+/// Atoms a byte, exactly: fee × 2³² / bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rate(u128);
+
+impl Rate {
+    fn of(transaction: &Transaction) -> Self {
+        let bytes = u128::try_from(transaction.bytes().len()).unwrap_or(u128::MAX).max(1);
+        Self((u128::from(transaction.body().fee.atoms()) << 32) / bytes)
+    }
+}
+
+/// The pool. Persistent: a clone is a snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct Mempool {
+    limits: Limits,
+    payers: OrdMap<PublicKey, Vec<PoolTx>>,
+    txids: HashMap<Txid, PublicKey>,
+    wtxids: HashMap<Wtxid, Txid>,
+    by_rate: OrdSet<(Rate, Txid)>,
+    bytes: usize,
+}
+
+impl Mempool {
+    /// An empty pool.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// How many transactions are in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.txids.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.txids.is_empty()
+    }
+
+    /// Bytes of all transactions in it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether just these bytes are in it, their signatures checked.
+    #[must_use]
+    pub fn has_verified(&self, wtxid: &Wtxid) -> bool {
+        self.wtxids.contains_key(wtxid)
+    }
+
+    /// The transaction of that id.
+    #[must_use]
+    pub fn get(&self, txid: &Txid) -> Option<&PoolTx> {
+        self.chain(self.txids.get(txid)?).iter().find(|tx| tx.txid == *txid)
+    }
+
+    /// A payer's transactions, by nonce.
+    #[must_use]
+    pub fn chain(&self, payer: &PublicKey) -> &[PoolTx] {
+        self.payers.get(payer).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every transaction, each payer's in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &PoolTx> {
+        self.payers.values().flatten()
+    }
+
+    /// Takes a transaction whose signatures are good. Rule L7.
+    pub fn add(
+        &mut self,
+        transaction: Transaction,
+        state: &State,
+        tip: Height,
+        params: &Params,
+        now_s: u64,
+    ) -> Result<Txid, PoolError> {
+        let (txid, wtxid) = (transaction.txid(&params.chain_id), transaction.wtxid());
+        if self.wtxids.contains_key(&wtxid) {
+            return Err(PoolError::Known);
+        }
+        self.check_policy(&transaction, &params.rules)?;
+        let body = transaction.body();
+        let (payer, nonce) = (body.payer, body.nonce);
+        let chain = self.chain(&payer);
+        let first = chain.first().map(|tx| tx.transaction.body().nonce);
+        let place = match first {
+            Some(first) => usize::try_from(nonce.wrapping_sub(first)).unwrap_or(usize::MAX),
+            None => 0,
+        };
+        match chain.get(place) {
+            Some(old) => self.check_replacement(&transaction, old)?,
+            None if place > chain.len() => {
+                let expected = first.map_or(0, |first| first + chain.len() as u64);
+                return Err(PoolError::Gap { found: nonce, expected });
+            }
+            None if place >= self.limits.per_payer => return Err(PoolError::Chain(place)),
+            None => {}
+        }
+        let since_s = now_s;
+        let tx = PoolTx { transaction: Arc::new(transaction), txid, wtxid, since_s };
+        let mut candidate = chain.to_vec();
+        candidate.truncate(place);
+        let mut tail: Vec<PoolTx> = chain.get(place + 1..).unwrap_or_default().to_vec();
+        candidate.push(tx);
+        try_chain(&candidate, state, tip, params)?;
+        candidate.append(&mut tail);
+        let (kept, _) = valid_prefix(candidate, state, tip, params);
+        self.make_room(&payer, &kept)?;
+        self.replace_chain(payer, kept);
+        Ok(txid)
+    }
+
+    fn check_policy(&self, transaction: &Transaction, rules: &Rules) -> Result<(), PoolError> {
+        let bytes = transaction.bytes().len();
+        if bytes > usize::try_from(rules.body_max).unwrap_or(usize::MAX).saturating_sub(34) {
+            return Err(PoolError::Size(bytes));
+        }
+        let fee = transaction.body().fee;
+        let min = self.fee_for(bytes);
+        if fee < min { Err(PoolError::FeeRate { fee, min, bytes }) } else { Ok(()) }
+    }
+
+    /// Atoms a byte of the best transaction, rounded up; 0 in an empty pool.
+    #[must_use]
+    pub fn best_rate(&self) -> u64 {
+        self.by_rate.get_max().map_or(0, |(rate, _)| u64::try_from(rate.0.div_ceil(1 << 32)).unwrap_or(u64::MAX))
+    }
+
+    /// The least fee for so many bytes.
+    #[must_use]
+    pub fn fee_for(&self, bytes: usize) -> Amount {
+        Amount::from_atoms(self.limits.fee_rate_min.saturating_mul(u64::try_from(bytes).unwrap_or(u64::MAX)))
+    }
+
+    fn check_replacement(&self, transaction: &Transaction, old: &PoolTx) -> Result<(), PoolError> {
+        let (fee, old_fee) = (transaction.body().fee, old.transaction.body().fee);
+        let min = old_fee.checked_add(self.fee_for(transaction.bytes().len())).unwrap_or(Amount::MAX);
+        if fee < min || Rate::of(transaction) <= old.rate() {
+            return Err(PoolError::Replacement { fee, old: old_fee, min });
+        }
+        Ok(())
+    }
+
+    /// Drops the worst transactions of others until `kept` would fit; refuses if `kept` is itself the worst.
+    fn make_room(&mut self, payer: &PublicKey, kept: &[PoolTx]) -> Result<(), PoolError> {
+        let size = |chain: &[PoolTx]| chain.iter().map(|tx| tx.transaction.bytes().len()).sum::<usize>();
+        let worst_new = kept.iter().map(PoolTx::rate).min();
+        while self.bytes - size(self.chain(payer)) + size(kept) > self.limits.bytes {
+            let worst = self.by_rate.iter().find(|(_, txid)| self.txids.get(txid) != Some(payer)).copied();
+            match worst {
+                Some((rate, txid)) if Some(rate) < worst_new => self.remove_from(&txid),
+                _ => return Err(PoolError::Full),
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops a transaction and its payer's later ones.
+    fn remove_from(&mut self, txid: &Txid) {
+        if let Some(payer) = self.txids.get(txid).copied() {
+            let mut chain = self.chain(&payer).to_vec();
+            chain.truncate(chain.iter().position(|tx| tx.txid == *txid).unwrap_or(0));
+            self.replace_chain(payer, chain);
+        }
+    }
+
+    fn replace_chain(&mut self, payer: PublicKey, chain: Vec<PoolTx>) {
+        for old in self.payers.remove(&payer).unwrap_or_default() {
+            self.txids.remove(&old.txid);
+            self.wtxids.remove(&old.wtxid);
+            self.by_rate.remove(&(old.rate(), old.txid));
+            self.bytes -= old.transaction.bytes().len();
+        }
+        for tx in &chain {
+            self.txids.insert(tx.txid, payer);
+            self.wtxids.insert(tx.wtxid, tx.txid);
+            self.by_rate.insert((tx.rate(), tx.txid));
+            self.bytes += tx.transaction.bytes().len();
+        }
+        if !chain.is_empty() {
+            self.payers.insert(payer, chain);
+        }
+    }
+
+    /// After the tip moved: drops what is mined, dead or too old, and takes back what was disconnected.
+    ///
+    /// Returns what was dropped without being mined, each with the reason.
+    pub fn tip_moved(
+        &mut self,
+        disconnected: Vec<Transaction>,
+        state: &State,
+        tip: Height,
+        params: &Params,
+        now_s: u64,
+    ) -> Vec<(Txid, RuleError)> {
+        let mut dropped = Vec::new();
+        for payer in self.payers.keys().copied().collect::<Vec<_>>() {
+            let nonce = state.account(&payer).map_or(0, |account| account.nonce);
+            let mut chain = self.chain(&payer).to_vec();
+            chain.retain(|tx| tx.transaction.body().nonce >= nonce);
+            let fresh = chain.iter().take_while(|tx| tx.since_s.saturating_add(self.limits.age_s) >= now_s).count();
+            chain.truncate(fresh);
+            let (kept, refused) = valid_prefix(chain, state, tip, params);
+            dropped.extend(refused);
+            self.replace_chain(payer, kept);
+        }
+        for transaction in disconnected {
+            // One that is no longer valid is dropped in silence: its block is gone, and its author sees that it is not mined.
+            let _ = self.add(transaction, state, tip, params, now_s);
+        }
+        dropped
+    }
+
+    /// The transactions of a block at `height` on `state`, by fee rate, each payer's in order, and what they add up to.
+    #[must_use]
+    pub fn select(&self, state: &State, height: Height, coinbase: &Coinbase, params: &Params) -> Vec<Transaction> {
+        let Ok(mut draft) = Draft::begin(state, height, params) else { return Vec::new() };
+        let mut room = usize::try_from(params.rules.body_max).unwrap_or(usize::MAX);
+        room = room.saturating_sub(coinbase.encode().len() + 4);
+        let mut next: BTreeSet<(Rate, PublicKey, usize)> = BTreeSet::new();
+        for (payer, chain) in &self.payers {
+            if let Some(tx) = chain.first() {
+                next.insert((tx.rate(), *payer, 0));
+            }
+        }
+        let mut selected = Vec::new();
+        while let Some((_, payer, at)) = next.pop_last() {
+            let chain = self.chain(&payer);
+            let Some(tx) = chain.get(at) else { continue };
+            let bytes = tx.transaction.bytes().len();
+            if bytes > room || draft.apply(&tx.transaction).is_err() {
+                continue;
+            }
+            room -= bytes;
+            selected.push(tx.transaction.as_ref().clone());
+            if let Some(tx) = chain.get(at + 1) {
+                next.insert((tx.rate(), payer, at + 1));
+            }
+        }
+        selected
+    }
+
+    /// Records that an Update in the pool would give a name, to be served before they are mined. Rules L5, L6.
+    ///
+    /// `is_served_owner` tells whether a name's present owner is the one that DNS serves (L4).
+    #[must_use]
+    pub fn provisional(
+        &self,
+        state: &State,
+        tip: Height,
+        rules: &Rules,
+        is_served_owner: impl Fn(&Name) -> bool,
+    ) -> BTreeMap<Name, Vec<u8>> {
+        let mut served: BTreeMap<Name, (bool, Vec<u8>)> = BTreeMap::new();
+        let mut touched_by_owner: BTreeSet<Name> = BTreeSet::new();
+        for tx in self.iter() {
+            let body = tx.transaction.body();
+            let names = body.ops.iter().filter_map(|op| op.name()?.to_name().ok());
+            let rows: Vec<_> = names
+                .filter_map(|name| state.name_at(&name, tip.next(), rules).map(|(row, _)| (name, row.clone())))
+                .collect();
+            let signed = |key: &PublicKey| body.payer == *key || body.signers.binary_search(key).is_ok();
+            for (name, row) in &rows {
+                if signed(&row.entry.owner) {
+                    touched_by_owner.insert(name.clone());
+                }
+            }
+            let harmless = body.ops.iter().all(|op| matches!(op, Op::Update(_) | Op::Renew(_) | Op::SetKeys(_)));
+            let one_owner = rows.windows(2).all(|pair| matches!(pair, [a, b] if a.1.entry.owner == b.1.entry.owner));
+            if !harmless || !one_owner || rows.len() != body.ops.len() {
+                continue;
+            }
+            for (op, (name, row)) in body.ops.iter().zip(rows) {
+                let Op::Update(update) = op else { continue };
+                let by_owner = signed(&row.entry.owner);
+                let by_manager = row.entry.manager.is_some_and(|key| signed(&key));
+                let may = (by_owner || by_manager) && is_served_owner(&name);
+                let hidden = served.get(&name).is_some_and(|(owner, _)| *owner && !by_owner);
+                if may && !hidden && update.records.len() <= crate::price::RECORDS_FREE {
+                    served.insert(name, (by_owner, update.records.clone()));
+                }
+            }
+        }
+        served.retain(|name, (by_owner, _)| *by_owner || !touched_by_owner.contains(name));
+        served.into_iter().map(|(name, (_, records))| (name, records)).collect()
+    }
+}
+
+/// Whether the last of `chain` is valid after the others; the others are known to be.
+fn try_chain(chain: &[PoolTx], state: &State, tip: Height, params: &Params) -> Result<Tally, RuleError> {
+    let mut draft = Draft::begin(state, tip.next(), params)?;
+    chain.iter().try_for_each(|tx| draft.apply(&tx.transaction))?;
+    Ok(draft.tally())
+}
+
+/// The longest prefix of a payer's chain that is valid on the tip, and the first refused one.
+fn valid_prefix(
+    mut chain: Vec<PoolTx>,
+    state: &State,
+    tip: Height,
+    params: &Params,
+) -> (Vec<PoolTx>, Option<(Txid, RuleError)>) {
+    let mut draft = match Draft::begin(state, tip.next(), params) {
+        Ok(draft) => draft,
+        Err(error) => return (Vec::new(), chain.first().map(|tx| (tx.txid, error))),
+    };
+    for at in 0..chain.len() {
+        let Some(tx) = chain.get(at) else { break };
+        if let Err(error) = draft.apply(&tx.transaction) {
+            let refused = (tx.txid, error);
+            chain.truncate(at);
+            return (chain, Some(refused));
+        }
+    }
+    (chain, None)
+}

@@ -1,0 +1,302 @@
+//! Where the registry is kept: sled for what is derived, append-only files for blocks and undo.
+//!
+//! The only module that knows the engine. A [`Commit`] is one atomic write: a block's place, the rows it changed, the
+//! indexes and the tip. `sled::flush` alone survives a killed process but not a power cut, so its file is synced as
+//! well before a commit counts as durable. Everything here but the block files can be made anew from them.
+
+mod block_files;
+mod schema;
+mod tx_index;
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dotp2p_chain::block::BlockHead;
+use dotp2p_chain::entry::EntryKey;
+use dotp2p_chain::hash::{BlockHash, Txid};
+use dotp2p_chain::height::Height;
+use dotp2p_chain::params::Params;
+use parity_scale_codec::{Decode, Encode};
+
+pub use self::block_files::{BlockFiles, BlockWriter, Place, RecordKind};
+use crate::row::Row;
+use crate::view::Change;
+
+/// The number of this release's layout on disk.
+pub const FORMAT: u32 = 1;
+/// Bytes that sled may cache.
+const CACHE_BYTES: u64 = 64 << 20;
+
+/// Why the store cannot be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has it.
+    #[error("{0} is in use by another node; stop it, or give this one another --data-dir")]
+    InUse(PathBuf),
+    /// Another network's.
+    #[error("{dir} belongs to network {found}, this node runs {expected}; give it another --data-dir")]
+    OtherNetwork {
+        /// The folder.
+        dir: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Whose it should be.
+        expected: String,
+    },
+    /// Written by a later release.
+    #[error("{dir} has format {found}, this release reads {FORMAT}; use the release that wrote it, or a newer one")]
+    NewerFormat {
+        /// The folder.
+        dir: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// The file that says what the folder is cannot be understood.
+    #[error("{0} is not readable as a format file; restore it, or move the folder away and start anew")]
+    FormatFile(PathBuf),
+    /// The engine failed.
+    #[error("database {dir}: {error}; if this persists, start once with --reindex, which rebuilds it from the blocks")]
+    Database {
+        /// The folder.
+        dir: PathBuf,
+        /// What it says.
+        error: sled::Error,
+    },
+    /// The file system failed.
+    #[error("{path}: {error}")]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What it says.
+        error: io::Error,
+    },
+    /// What is stored contradicts itself.
+    #[error("{dir} is damaged: {what}; start once with --reindex, which rebuilds it from the blocks")]
+    Damaged {
+        /// The folder.
+        dir: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+}
+
+/// A block of the active chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ChainRow {
+    /// Its hash.
+    pub hash: BlockHash,
+    /// Where it is.
+    pub block: Place,
+    /// Where its undo is; genesis has none.
+    pub undo: Option<Place>,
+    /// Atoms burned by it and all blocks before.
+    pub burned: u64,
+    /// Atoms issued by it and all blocks before.
+    pub issued: u64,
+}
+
+/// A known header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadRow {
+    /// In the order they came; a parent's is lower.
+    pub sequence: u64,
+    /// Header, roots and work.
+    pub head: BlockHead,
+    /// The body, if it is here.
+    pub block: Option<Place>,
+    /// Whether the ledger refused it, or a block before it.
+    pub rejected: bool,
+}
+
+/// What is stored once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Meta {
+    /// The serial of the served zone: one more for each version that block state gives.
+    pub serial: u32,
+    /// The hold after a reorganisation: last common height, height of the new tip (L3).
+    pub hold: Option<(Height, Height)>,
+    /// The next [`HeadRow::sequence`].
+    pub sequence: u64,
+}
+
+/// One atomic write.
+#[derive(Debug, Default)]
+pub struct Commit {
+    /// Rows that changed; `None` removes.
+    pub rows: BTreeMap<EntryKey, Option<Row>>,
+    /// Heights of the active chain that changed; `None` above the new tip.
+    pub chain: BTreeMap<Height, Option<ChainRow>>,
+    /// Headers that are new or changed.
+    pub heads: BTreeMap<BlockHash, HeadRow>,
+    /// Transactions of connected blocks, for the index.
+    pub transactions: BTreeMap<Height, Vec<Txid>>,
+    /// As it is after the write.
+    pub meta: Meta,
+}
+
+impl Commit {
+    /// Adds what a connected block changed.
+    pub fn connect(&mut self, changes: &[Change]) {
+        self.rows.extend(changes.iter().map(|change| (change.key.clone(), change.after.clone())));
+    }
+
+    /// Adds what taking a block back changes.
+    pub fn disconnect(&mut self, changes: &[Change]) {
+        self.rows.extend(changes.iter().map(|change| (change.key.clone(), change.before.clone())));
+    }
+}
+
+/// All that was stored, read at start.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The state's rows.
+    pub rows: Vec<(EntryKey, Row)>,
+    /// The active chain from genesis on.
+    pub chain: Vec<ChainRow>,
+    /// Every header, in order of sequence.
+    pub heads: Vec<(BlockHash, HeadRow)>,
+    /// What is stored once.
+    pub meta: Meta,
+}
+
+/// The store of one network's folder; holding one locks the folder.
+#[derive(Debug)]
+pub struct Store {
+    dir: PathBuf,
+    db: sled::Db,
+    db_file: File,
+    writer: BlockWriter,
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the folder `dir`, making it where it is missing; refuses one of another network, of a newer format, in use.
+    ///
+    /// `reindex` throws the database away first; the blocks stay.
+    pub fn open(dir: &Path, params: &Params, reindex: bool) -> Result<(Self, Loaded), StoreError> {
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |error| StoreError::Io { path, error }
+        };
+        std::fs::create_dir_all(dir).map_err(io(dir))?;
+        let lock_path = dir.join(".lock");
+        let lock = File::create(&lock_path).map_err(io(&lock_path))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::InUse(dir.to_owned()),
+            TryLockError::Error(error) => StoreError::Io { path: lock_path.clone(), error },
+        })?;
+        schema::check_format(dir, params)?;
+        let blocks = dir.join("blocks");
+        let writer = BlockWriter::open(&blocks).map_err(io(&blocks))?;
+        let db_dir = dir.join("db");
+        if reindex && db_dir.exists() {
+            std::fs::remove_dir_all(&db_dir).map_err(io(&db_dir))?;
+        }
+        let config = sled::Config::new().path(&db_dir).cache_capacity(CACHE_BYTES).flush_every_ms(Some(500));
+        let db = config.open().map_err(|error| StoreError::Database { dir: db_dir.clone(), error })?;
+        let db_path = db_dir.join("db");
+        let db_file = File::open(&db_path).map_err(io(&db_path))?;
+        let store = Self { dir: dir.to_owned(), db, db_file, writer, _lock: lock };
+        let loaded = store.load()?;
+        Ok((store, loaded))
+    }
+
+    fn load(&self) -> Result<Loaded, StoreError> {
+        let mut loaded = Loaded::default();
+        for item in self.db.iter() {
+            let (key, value) = item.map_err(|error| self.database(error))?;
+            schema::load(&mut loaded, &key, &value).map_err(|what| self.damaged(what))?;
+        }
+        loaded.heads.sort_by_key(|(_, head)| head.sequence);
+        Ok(loaded)
+    }
+
+    fn database(&self, error: sled::Error) -> StoreError {
+        StoreError::Database { dir: self.dir.join("db"), error }
+    }
+
+    /// An error that says what does not fit and how to mend it.
+    #[must_use]
+    pub fn damaged(&self, what: impl Into<String>) -> StoreError {
+        StoreError::Damaged { dir: self.dir.clone(), what: what.into() }
+    }
+
+    /// The block files, for readers.
+    #[must_use]
+    pub fn files(&self) -> Arc<BlockFiles> {
+        self.writer.files()
+    }
+
+    /// A handle that finds headers and transactions.
+    #[must_use]
+    pub fn lookup(&self) -> Lookup {
+        Lookup(self.db.clone())
+    }
+
+    /// Appends a block or an undo; durable with the next commit.
+    pub fn append(&mut self, kind: RecordKind, bytes: &[u8]) -> Result<Place, StoreError> {
+        self.writer.append(kind, bytes).map_err(|error| StoreError::Io { path: self.dir.join("blocks"), error })
+    }
+
+    /// Does `commit` as a whole or not at all, and returns when a power cut can no longer undo it.
+    pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        let blocks = |error| StoreError::Io { path: self.dir.join("blocks"), error };
+        self.writer.sync().map_err(blocks)?;
+        let mut batch = sled::Batch::default();
+        schema::write(&mut batch, commit);
+        tx_index::write(&self.db, &mut batch, commit).map_err(|error| self.database(error))?;
+        self.db.apply_batch(batch).map_err(|error| self.database(error))?;
+        self.db.flush().map_err(|error| self.database(error))?;
+        let path = self.dir.join("db").join("db");
+        self.db_file.sync_data().map_err(|error| StoreError::Io { path, error })
+    }
+
+    /// Bytes on disk: database and block files.
+    pub fn disk_bytes(&self) -> io::Result<(u64, u64)> {
+        let blocks = std::fs::read_dir(self.dir.join("blocks"))?
+            .map(|entry| entry.and_then(|entry| entry.metadata()).map(|meta| meta.len()))
+            .sum::<io::Result<u64>>()?;
+        let db = self.db.size_on_disk().map_err(io::Error::other)?;
+        Ok((db, blocks))
+    }
+}
+
+/// Finds headers and transactions by what names them.
+#[derive(Clone, Debug)]
+pub struct Lookup(sled::Db);
+
+impl Lookup {
+    /// The header of that hash, on the active chain or not.
+    pub fn head(&self, hash: &BlockHash) -> Result<Option<HeadRow>, sled::Error> {
+        Ok(self.0.get(schema::head_key(hash))?.and_then(|value| schema::decode_head(&value)))
+    }
+
+    /// Where transactions whose id begins like `txid` may be: height and place in the block. Candidates, newest first:
+    /// the caller compares ids, because entries of disconnected blocks are left behind.
+    pub fn transactions(&self, txid: &Txid) -> Result<Vec<(Height, u32)>, sled::Error> {
+        tx_index::candidates(&self.0, txid)
+    }
+}
+
+/// The bytes of an undo: the prior row of each entry that a block changed.
+#[must_use]
+pub fn encode_undo(changes: &[Change]) -> Vec<u8> {
+    let rows: Vec<(Vec<u8>, Option<Vec<u8>>)> =
+        changes.iter().map(|c| (c.key.bytes(), c.before.as_ref().map(Row::encode))).collect();
+    rows.encode()
+}
+
+/// The prior rows that [`encode_undo`] wrote.
+pub fn decode_undo(bytes: &[u8]) -> Option<Vec<(EntryKey, Option<Row>)>> {
+    let rows = Vec::<(Vec<u8>, Option<Vec<u8>>)>::decode(&mut &*bytes).ok()?;
+    rows.into_iter()
+        .map(|(key, row)| {
+            let key = EntryKey::from_bytes(&key)?;
+            let row = row.map(|row| Row::decode(&key, &row)).transpose().ok()?;
+            Some((key, row))
+        })
+        .collect()
+}

@@ -1,0 +1,227 @@
+//! Block bodies and undo records in append-only files, `blocks/00000.dat` and so on.
+//!
+//! A record is magic ‖ kind ‖ length ‖ checksum ‖ bytes. Nothing is ever overwritten or truncated: a record cut off by a
+//! crash is skipped by whoever scans (`--reindex`), and nobody else knows of it, because its place was never committed.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use dotp2p_chain::hash::sha256d;
+use parity_scale_codec::{Decode, Encode};
+
+/// Starts every record.
+const MAGIC: [u8; 4] = *b"dp2r";
+/// magic 4 ‖ kind 1 ‖ length 4 LE ‖ checksum 4.
+const HEAD: usize = 13;
+/// A file is closed when it has grown beyond this many bytes.
+const FILE_MAX: u64 = 128 << 20;
+/// The most bytes of a record; an undo holds prior rows of everything that a block touched.
+const RECORD_MAX: u32 = 64 << 20;
+
+/// What a record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum RecordKind {
+    /// An encoded block.
+    Block = 1,
+    /// The undo of a block.
+    Undo = 2,
+}
+
+/// Where a record's bytes are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Place {
+    file: u32,
+    at: u32,
+    len: u32,
+}
+
+/// The files, read by everybody and written by one.
+#[derive(Debug)]
+pub struct BlockFiles {
+    dir: PathBuf,
+    files: RwLock<Vec<Arc<File>>>,
+}
+
+/// The one who appends.
+#[derive(Debug)]
+pub struct BlockWriter {
+    files: Arc<BlockFiles>,
+    file: u32,
+    end: u64,
+    dirty: bool,
+}
+
+impl BlockFiles {
+    fn path(&self, file: u32) -> PathBuf {
+        self.dir.join(format!("{file:05}.dat"))
+    }
+
+    fn file(&self, file: u32) -> io::Result<Arc<File>> {
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("{} is missing", self.path(file).display()));
+        files.get(usize::try_from(file).unwrap_or(usize::MAX)).cloned().ok_or_else(missing)
+    }
+
+    /// The bytes at `place`; those that fail their checksum are an error that names the file.
+    pub fn read(&self, place: Place) -> io::Result<Vec<u8>> {
+        let file = self.file(place.file)?;
+        let head = u64::from(place.at).saturating_sub(HEAD as u64);
+        let mut bytes = vec![0; HEAD + usize::try_from(place.len).unwrap_or(0)];
+        file.read_exact_at(&mut bytes, head).map_err(|error| self.damaged(place, &error.to_string()))?;
+        let body = bytes.split_off(HEAD);
+        if bytes.get(9..) != Some(&checksum(&body)) {
+            return Err(self.damaged(place, "checksum does not match"));
+        }
+        Ok(body)
+    }
+
+    fn damaged(&self, place: Place, what: &str) -> io::Error {
+        let path = self.path(place.file);
+        io::Error::new(io::ErrorKind::InvalidData, format!("{} at offset {}: {what}", path.display(), place.at))
+    }
+
+    /// Every whole record of `kind`, in the order written; damaged stretches are skipped.
+    pub fn scan(&self, kind: RecordKind, mut each: impl FnMut(Place, Vec<u8>)) -> io::Result<()> {
+        let count = self.files.read().unwrap_or_else(PoisonError::into_inner).len();
+        for file in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+            let bytes = std::fs::read(self.path(file))?;
+            let mut at = 0;
+            while let Some(rest) = bytes.get(at..).filter(|rest| rest.len() >= HEAD) {
+                match record(rest) {
+                    Some((found, body)) => {
+                        if found == kind as u8 {
+                            let place = Place { file, at: offset(at + HEAD), len: offset(body.len()) };
+                            each(place, body.to_vec());
+                        }
+                        at += HEAD + body.len();
+                    }
+                    None => at += 1 + rest.get(1..).and_then(find_magic).unwrap_or(rest.len()),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+fn find_magic(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(MAGIC.len()).position(|window| window == MAGIC)
+}
+
+fn record(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let (head, rest) = bytes.split_at_checked(HEAD)?;
+    let (magic, head) = head.split_first_chunk::<4>()?;
+    let (kind, head) = head.split_first()?;
+    let (len, sum) = head.split_first_chunk::<4>()?;
+    let body = rest.get(..usize::try_from(u32::from_le_bytes(*len)).ok()?)?;
+    (*magic == MAGIC && sum == checksum(body)).then_some((*kind, body))
+}
+
+fn checksum(bytes: &[u8]) -> [u8; 4] {
+    let [a, b, c, d, ..] = sha256d(bytes);
+    [a, b, c, d]
+}
+
+impl BlockWriter {
+    /// Opens the folder, making it where it is missing. New records go behind everything that is there.
+    pub fn open(dir: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let files = Arc::new(BlockFiles { dir: dir.to_owned(), files: RwLock::default() });
+        let mut writer = Self { files, file: 0, end: 0, dirty: false };
+        while writer.files.path(writer.file).exists() || writer.file == 0 {
+            writer.open_file()?;
+            writer.file += 1;
+        }
+        writer.file -= 1;
+        writer.end = writer.files.file(writer.file)?.metadata()?.len();
+        Ok(writer)
+    }
+
+    fn open_file(&mut self) -> io::Result<()> {
+        let path = self.files.path(self.file);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        self.files.files.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(file));
+        File::open(&self.files.dir)?.sync_all()
+    }
+
+    /// For readers.
+    #[must_use]
+    pub fn files(&self) -> Arc<BlockFiles> {
+        self.files.clone()
+    }
+
+    /// Appends a record; it is durable after the next [`BlockWriter::sync`]. A failed write leaves only dead bytes.
+    pub fn append(&mut self, kind: RecordKind, bytes: &[u8]) -> io::Result<Place> {
+        let len = u32::try_from(bytes.len()).ok().filter(|len| *len <= RECORD_MAX);
+        let len = len.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "record too large for a block file"))?;
+        if self.end > FILE_MAX {
+            self.sync()?;
+            self.file += 1;
+            self.open_file()?;
+            self.end = 0;
+        }
+        let mut record = Vec::with_capacity(HEAD + bytes.len());
+        record.extend_from_slice(&MAGIC);
+        record.push(kind as u8);
+        record.extend_from_slice(&len.to_le_bytes());
+        record.extend_from_slice(&checksum(bytes));
+        record.extend_from_slice(bytes);
+        self.files.file(self.file)?.write_all_at(&record, self.end)?;
+        self.dirty = true;
+        let at = u32::try_from(self.end).unwrap_or(u32::MAX) + HEAD as u32;
+        self.end += record.len() as u64;
+        Ok(Place { file: self.file, at, len })
+    }
+
+    /// Makes everything appended survive a power cut.
+    pub fn sync(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.dirty) {
+            self.files.file(self.file)?.sync_data()?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_record_is_skipped_and_the_next_one_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = BlockWriter::open(dir.path()).unwrap();
+        let first = writer.append(RecordKind::Block, b"first").unwrap();
+        writer.append(RecordKind::Undo, b"undo").unwrap();
+        let path = dir.path().join("00000.dat");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend_from_slice(b"dp2r\x01\xff\xff\x00\x00torn");
+        std::fs::write(&path, &bytes).unwrap();
+        let mut writer = BlockWriter::open(dir.path()).unwrap();
+        let second = writer.append(RecordKind::Block, b"second").unwrap();
+        let files = writer.files();
+        assert_eq!(files.read(first).unwrap(), b"first");
+        let mut found = Vec::new();
+        files.scan(RecordKind::Block, |place, bytes| found.push((place, bytes))).unwrap();
+        assert_eq!(found, [(first, b"first".to_vec()), (second, b"second".to_vec())]);
+    }
+
+    #[test]
+    fn a_flipped_byte_is_an_error_that_names_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = BlockWriter::open(dir.path()).unwrap();
+        let place = writer.append(RecordKind::Block, b"block").unwrap();
+        let path = dir.path().join("00000.dat");
+        let mut bytes = std::fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let error = writer.files().read(place).unwrap_err().to_string();
+        assert!(error.ends_with("00000.dat at offset 13: checksum does not match"), "{error}");
+    }
+}

@@ -1,0 +1,84 @@
+//! Transactions by id: one value a block, and one a group of 256 blocks once they are old.
+//!
+//! A key a transaction would cost more than the transaction's own two rows. So a block's ids are one sorted list; when
+//! a group is 256 blocks below the tip, its lists become parts of at most 4,096 ids sorted across the group. An entry is
+//! the first 8 bytes of the id, the height and the place in the block. Entries of disconnected blocks stay.
+
+use dotp2p_chain::hash::Txid;
+use dotp2p_chain::height::Height;
+use parity_scale_codec::{Decode, Encode};
+
+use super::Commit;
+use super::schema::{TX, tx_key, tx_number};
+
+const GROUP: u32 = 256;
+const PART: usize = 4_096;
+const BLOCKS: u8 = 0;
+const GROUPS: u8 = 1;
+
+type Entry = ([u8; 8], u32, u32);
+
+fn prefix(txid: &Txid) -> [u8; 8] {
+    txid.0.first_chunk().copied().unwrap_or_default()
+}
+
+pub(super) fn write(db: &sled::Db, batch: &mut sled::Batch, commit: &Commit) -> Result<(), sled::Error> {
+    for (height, txids) in &commit.transactions {
+        let places = (0u32..).zip(txids);
+        let mut entries: Vec<Entry> = places.map(|(at, txid)| (prefix(txid), height.0, at)).collect();
+        entries.sort_unstable();
+        batch.insert(tx_key(BLOCKS, height.0, &[]), entries.encode());
+        if let Some(group) = (height.0 / GROUP).checked_sub(2).filter(|_| height.0 % GROUP == 0) {
+            merge(db, batch, group)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes parts of a group's blocks, which were all committed at least 256 blocks ago.
+fn merge(db: &sled::Db, batch: &mut sled::Batch, group: u32) -> Result<(), sled::Error> {
+    let first = group * GROUP;
+    let mut entries: Vec<Entry> = Vec::new();
+    for item in db.range(tx_key(BLOCKS, first, &[])..tx_key(BLOCKS, first + GROUP, &[])) {
+        let (key, value) = item?;
+        entries.append(&mut decode(&value));
+        batch.remove(key);
+    }
+    entries.sort_unstable();
+    for part in entries.chunks(PART) {
+        if let Some((lowest, ..)) = part.first() {
+            batch.insert(tx_key(GROUPS, group, lowest), part.encode());
+        }
+    }
+    Ok(())
+}
+
+fn decode(mut value: &[u8]) -> Vec<Entry> {
+    Vec::decode(&mut value).unwrap_or_default()
+}
+
+pub(super) fn candidates(db: &sled::Db, txid: &Txid) -> Result<Vec<(Height, u32)>, sled::Error> {
+    let wanted = prefix(txid);
+    let mut found = Vec::new();
+    let mut search = |value: &[u8]| {
+        let entries = decode(value);
+        let from = entries.partition_point(|entry| entry.0 < wanted);
+        let equal = entries.iter().skip(from).take_while(|entry| entry.0 == wanted);
+        found.extend(equal.map(|(_, height, at)| (Height(*height), *at)));
+    };
+    for item in db.scan_prefix([TX, BLOCKS]) {
+        search(&item?.1);
+    }
+    let mut group = db.scan_prefix([TX, GROUPS]).next_back().transpose()?.and_then(|(key, _)| tx_number(&key));
+    while let Some(number) = group {
+        // The part that may hold the id begins at or below it; equal ids can only straddle into the part before.
+        let below = db.range(tx_key(GROUPS, number.0, &[])..=tx_key(GROUPS, number.0, &wanted)).rev().take(2);
+        for item in below {
+            search(&item?.1);
+        }
+        group = number.checked_sub(1);
+    }
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    found.dedup();
+    Ok(found)
+}

@@ -1,0 +1,277 @@
+//! The methods, a trait a group. Their comments are the reference manual: `help` prints them (see [`crate::help`]).
+//!
+//! A comment's first paragraph is one sentence, for the list; its last paragraph is an example, which the tests call by
+//! position and by name. Parameters go by position or by name. Amounts are decimal coins; numbers and strings are
+//! accepted, both read exactly. Wherever a name is asked for, `alice`, `alice.p2p`, capitals and U-labels will do.
+//!
+//! What is absent: subscriptions, which need WebSocket, and the methods about peers.
+
+use jsonrpsee::proc_macros::rpc;
+use serde_json::value::RawValue;
+
+use crate::error::RpcResult;
+use crate::types::{
+    AmountText, BlockchainInfo, HistoryItem, Info, JsonRecord, MiningInfo, NameInfo, NamePrice, NameProof, NameSummary,
+    RegistrationInfo, Sent,
+};
+
+/// Names.
+#[rpc(server, client)]
+pub trait NameApi {
+    /// Shows who holds a name, until when, and its records; `state` is `free` where nobody does.
+    ///
+    /// `state` is one of `active` (it resolves), `grace` (expired: the holder can still renew), `released` (anybody can
+    /// register it, at a premium that falls), `pending` (not held, but a claim waits for its block) and `free`.
+    /// `served`: DNS answers with what the present owner says. `provisional`: it does so with newer records than
+    /// these, from an update that waits for its block. `expires_in` counts blocks and is negative afterwards.
+    ///
+    /// - `height`: shows it as it was after that block.
+    ///
+    /// Example: `name_show ["alice"]`
+    #[method(name = "name_show", blocking)]
+    fn name_show(&self, name: String, height: Option<u32>) -> RpcResult<NameInfo>;
+
+    /// Lists names of an owner, or of this wallet, in the order of the alphabet.
+    ///
+    /// - `owner`: an address; without it, all the wallet's addresses.
+    ///
+    /// Example: `name_list []`
+    #[method(name = "name_list", blocking)]
+    fn name_list(&self, owner: Option<String>) -> RpcResult<Vec<NameSummary>>;
+
+    /// Lists what was done to a name since it was last free, the newest first.
+    ///
+    /// - `limit`: at most so many transactions, 100 unless given, up to 1000.
+    ///
+    /// Example: `name_history ["alice", 10]`
+    #[method(name = "name_history", blocking)]
+    fn name_history(&self, name: String, limit: Option<u32>) -> RpcResult<Vec<HistoryItem>>;
+
+    /// Tells what a name costs now: to register it, or, where it is held, to renew it (`kind` says which).
+    ///
+    /// `total` is `commit` + `claim` + `premium` + `renew`, without miners' fees. `level` is the factor by which demand
+    /// raises the price of the first year; `premium` falls with each block.
+    ///
+    /// - `years`: 1 to 10, 1 unless given.
+    ///
+    /// Example: `name_price ["bob", 2]`
+    #[method(name = "name_price", blocking)]
+    fn name_price(&self, name: String, years: Option<u8>) -> RpcResult<NamePrice>;
+
+    /// Registers a name: commits, waits, claims, sets records and pays further years, all by itself.
+    ///
+    /// Answers at once with where the registration stands; `name_registrations` tells how it goes on. The node carries
+    /// it through after a restart, too. Calling it again for the same name answers with the one under way.
+    ///
+    /// - `records`: a list of `{"owner", "type", "ttl", "data"}`; `owner` is `@` for the name itself.
+    /// - `years`: 1 to 10, 1 unless given.
+    /// - `owner`: the address that will hold the name; the wallet's first unless given.
+    /// - `zone`: the records as the text of a zone file, instead of `records`.
+    /// - `delegate`: keeps NS records of the name itself in `zone`: other servers answer for it.
+    /// - `limit`: the most coins to spend on it, fees included.
+    ///
+    /// Example: `name_register ["bob", [{"owner": "@", "type": "A", "data": "192.0.2.7"}], 1]`
+    #[method(name = "name_register")]
+    async fn name_register(
+        &self,
+        name: String,
+        records: Option<Vec<JsonRecord>>,
+        years: Option<u8>,
+        owner: Option<String>,
+        zone: Option<String>,
+        delegate: Option<bool>,
+        limit: Option<AmountText>,
+    ) -> RpcResult<RegistrationInfo>;
+
+    /// Lists the registrations under way and those that ended lately.
+    ///
+    /// `step` is one of `funds`, `commit`, `age`, `claim`, `rival`, `finish`, `done` and `failed`; `text` says it in a
+    /// sentence, `blocks_left` how many blocks are still to come, where that is known.
+    ///
+    /// Example: `name_registrations []`
+    #[method(name = "name_registrations")]
+    fn name_registrations(&self) -> RpcResult<Vec<RegistrationInfo>>;
+
+    /// Replaces all records of a name of this wallet; what cannot be served is refused before anything is signed.
+    ///
+    /// `notes` lists what was changed on the way and what is probably not meant.
+    ///
+    /// - `records`: a list of `{"owner", "type", "ttl", "data"}`; an empty one removes all.
+    /// - `zone`: the records as the text of a zone file, instead of `records`.
+    /// - `delegate`: keeps NS records of the name itself in `zone`: other servers answer for it.
+    ///
+    /// Example: `name_update ["alice", [{"owner": "www", "type": "A", "ttl": 300, "data": "192.0.2.8"}]]`
+    #[method(name = "name_update")]
+    async fn name_update(
+        &self,
+        name: String,
+        records: Option<Vec<JsonRecord>>,
+        zone: Option<String>,
+        delegate: Option<bool>,
+    ) -> RpcResult<Sent>;
+
+    /// Pays further years for a name, one's own or anybody's.
+    ///
+    /// - `years`: 1 to 10, 1 unless given.
+    ///
+    /// Example: `name_renew ["alice", 2]`
+    #[method(name = "name_renew")]
+    async fn name_renew(&self, name: String, years: Option<u8>) -> RpcResult<Sent>;
+
+    /// Gives a name of this wallet away.
+    ///
+    /// - `address`: the new owner. There is no way back without it.
+    ///
+    /// Example: `name_transfer ["alice", "rp2p1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs6hhc4p"]`
+    #[method(name = "name_transfer")]
+    async fn name_transfer(&self, name: String, address: String) -> RpcResult<Sent>;
+
+    /// Proves what a block says of a name, to anybody who trusts that block's hash.
+    ///
+    /// - `height`: the block; the tip unless given.
+    ///
+    /// Example: `name_proof ["alice"]`
+    #[method(name = "name_proof", blocking)]
+    fn name_proof(&self, name: String, height: Option<u32>) -> RpcResult<NameProof>;
+}
+
+/// Chain.
+#[rpc(server, client)]
+pub trait ChainApi {
+    /// Tells the state of the chain.
+    ///
+    /// `settled` is the height whose block decides who is served in DNS; `difficulty` is 1 at the network's easiest.
+    ///
+    /// Example: `getblockchaininfo []`
+    #[method(name = "getblockchaininfo", blocking)]
+    fn blockchain_info(&self) -> RpcResult<BlockchainInfo>;
+
+    /// The height of the tip.
+    ///
+    /// Example: `getblockcount []`
+    #[method(name = "getblockcount")]
+    fn block_count(&self) -> RpcResult<u32>;
+
+    /// The hash of the tip.
+    ///
+    /// Example: `getbestblockhash []`
+    #[method(name = "getbestblockhash")]
+    fn best_block_hash(&self) -> RpcResult<String>;
+
+    /// The hash of the active block at a height.
+    ///
+    /// Example: `getblockhash [0]`
+    #[method(name = "getblockhash")]
+    fn block_hash(&self, height: u32) -> RpcResult<String>;
+
+    /// A block by hash: its bytes in hexadecimal, or what they say.
+    ///
+    /// - `verbosity`: 0 the bytes; 1 header and txids, which is what is given without it; 2 transactions too.
+    ///
+    /// Example: `getblock ["$tip", 2]`
+    #[method(name = "getblock", blocking)]
+    fn block(&self, blockhash: String, verbosity: Option<u8>) -> RpcResult<Box<RawValue>>;
+
+    /// A header by hash, on the active chain or not (`confirmations` is -1 there).
+    ///
+    /// - `verbose`: `false` gives header, roots and work in hexadecimal.
+    ///
+    /// Example: `getblockheader ["$tip"]`
+    #[method(name = "getblockheader", blocking)]
+    fn block_header(&self, blockhash: String, verbose: Option<bool>) -> RpcResult<Box<RawValue>>;
+
+    /// Offers a signed transaction to the pool and the network; answers with its txid.
+    ///
+    /// One that is in the pool already is no error.
+    ///
+    /// Example: `sendrawtransaction ["$transaction"]`
+    #[method(name = "sendrawtransaction")]
+    async fn send_raw_transaction(&self, hexstring: String) -> RpcResult<String>;
+
+    /// The txids of the pool, each payer's in their order.
+    ///
+    /// Example: `getrawmempool []`
+    #[method(name = "getrawmempool")]
+    fn raw_mempool(&self) -> RpcResult<Vec<String>>;
+
+    /// A transaction in the pool or in a block: its bytes in hexadecimal, or what they say.
+    ///
+    /// - `verbose`: `true` for what they say.
+    ///
+    /// Example: `getrawtransaction ["$txid", true]`
+    #[method(name = "getrawtransaction", blocking)]
+    fn raw_transaction(&self, txid: String, verbose: Option<bool>) -> RpcResult<Box<RawValue>>;
+}
+
+/// Mining.
+#[rpc(server, client)]
+pub trait MiningApi {
+    /// Tells what this node's miner and the network's do.
+    ///
+    /// Example: `getmininginfo []`
+    #[method(name = "getmininginfo", blocking)]
+    fn mining_info(&self) -> RpcResult<MiningInfo>;
+
+    /// Makes blocks at once, on networks whose blocks are made on demand (regtest); answers with their hashes.
+    ///
+    /// - `nblocks`: 1 to 10000.
+    /// - `address`: whom they reward.
+    ///
+    /// Example: `generatetoaddress [2, "rp2p1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs6hhc4p"]`
+    #[method(name = "generatetoaddress")]
+    async fn generate_to_address(&self, nblocks: u32, address: String) -> RpcResult<Vec<String>>;
+}
+
+/// Wallet.
+#[rpc(server, client)]
+pub trait WalletApi {
+    /// A new address of this wallet.
+    ///
+    /// Example: `getnewaddress []`
+    #[method(name = "getnewaddress")]
+    async fn new_address(&self) -> RpcResult<String>;
+
+    /// The coins that this wallet's addresses can spend now; rewards that have not matured are not among them.
+    ///
+    /// Example: `getbalance []`
+    #[method(name = "getbalance")]
+    fn balance(&self) -> RpcResult<crate::types::Coins>;
+
+    /// Pays coins to an address; answers with the txid.
+    ///
+    /// - `amount`: what arrives; the fee, and 0.05 coins where the address is new to the chain, come on top.
+    ///
+    /// Example: `sendtoaddress ["rp2p1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs6hhc4p", 1.5]`
+    #[method(name = "sendtoaddress")]
+    async fn send_to_address(&self, address: String, amount: AmountText) -> RpcResult<String>;
+}
+
+/// Control.
+#[rpc(server, client)]
+pub trait ControlApi {
+    /// Tells what this node is, how far it is and, if there is a wallet, what is in it.
+    ///
+    /// Example: `getinfo []`
+    #[method(name = "getinfo", blocking)]
+    fn info(&self) -> RpcResult<Info>;
+
+    /// Lists the methods, or explains one.
+    ///
+    /// - `method`: which one.
+    ///
+    /// Example: `help ["name_show"]`
+    #[method(name = "help")]
+    fn help(&self, method: Option<String>) -> RpcResult<String>;
+
+    /// Seconds since the node was started.
+    ///
+    /// Example: `uptime []`
+    #[method(name = "uptime")]
+    fn uptime(&self) -> RpcResult<u64>;
+
+    /// Stops the node.
+    ///
+    /// Example: `stop []`
+    #[method(name = "stop")]
+    fn stop(&self) -> RpcResult<String>;
+}

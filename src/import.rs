@@ -1,0 +1,675 @@
+//! The only writer: a block in, the tip out.
+//!
+//! check (context-free, signatures on all cores; [`CheckedBlock`]) → header tree → ledger → one durable write → publish.
+//! A reorganisation is tried on a snapshot, so one that fails leaves nothing behind. Callers hear of a block only after
+//! the write that a power cut cannot undo.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use dotp2p_chain::amount::Amount;
+use dotp2p_chain::block::{Block, BlockHead};
+use dotp2p_chain::check::{self, BlockError, Condemns};
+use dotp2p_chain::codec::DecodeError;
+use dotp2p_chain::hash::{BlockHash, Txid};
+use dotp2p_chain::header_tree::{HeaderTree, HeaderTreeError, Reorg, Status};
+use dotp2p_chain::height::Height;
+use dotp2p_chain::history::{History, Node as HistoryNode};
+use dotp2p_chain::params::Params;
+use dotp2p_chain::tx::Transaction;
+use dotp2p_registry::ledger::{self, LedgerError};
+use dotp2p_registry::mempool::{self, Mempool, PoolError};
+use dotp2p_registry::query::{Reader, is_served_owner, undo_changes};
+use dotp2p_registry::state::State;
+use dotp2p_registry::store::{
+    ChainRow, Commit, HeadRow, Loaded, Place, RecordKind, Store, StoreError, decode_undo, encode_undo,
+};
+use imbl::Vector;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+/// A block that passed everything that needs no other block: work, roots, body and signatures.
+#[derive(Clone, Debug)]
+pub struct CheckedBlock {
+    block: Block,
+    encoded: Vec<u8>,
+    hash: BlockHash,
+    /// The first transaction with a bad signature: that condemns the hash, so the header must still be judged.
+    bad_signature: Option<usize>,
+}
+
+impl CheckedBlock {
+    /// Checks an encoded block; `is_verified` tells which transactions had their signatures checked before.
+    pub fn decode(
+        encoded: Vec<u8>,
+        params: &Params,
+        is_verified: impl Fn(&Transaction) -> bool + Sync,
+    ) -> Result<Self, ImportError> {
+        let max = BlockHead::LEN + usize::try_from(params.rules.body_max).unwrap_or(usize::MAX);
+        if encoded.len() > max {
+            return Err(BlockError::BodySize { len: encoded.len(), max }.into());
+        }
+        let block = Block::decode(&encoded, &params.rules)?;
+        check::check_work(&block.head, &params.rules)?;
+        check::check_roots(&block.head.header, &block.head.roots)?;
+        check::check_tx_root(&block)?;
+        let good = |tx: &Transaction| is_verified(tx) || check::signatures_good(tx, &params.chain_id);
+        let bad_signature = block.transactions.par_iter().map(|tx| !good(tx)).collect::<Vec<_>>();
+        let bad_signature = bad_signature.into_iter().position(|bad| bad);
+        let hash = block.hash();
+        Ok(Self { block, encoded, hash, bad_signature })
+    }
+
+    /// The block's hash.
+    #[must_use]
+    pub fn hash(&self) -> BlockHash {
+        self.hash
+    }
+}
+
+/// Why a block is not imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// Not a block.
+    #[error("block does not decode: {0} (B14)")]
+    Decode(#[from] DecodeError),
+    /// A rule of headers or bodies.
+    #[error("{0}")]
+    Block(#[from] BlockError),
+    /// The tree has no place for it.
+    #[error("{0}")]
+    Tree(#[from] HeaderTreeError),
+    /// The ledger refuses it.
+    #[error("block {hash}: {error}")]
+    Ledger {
+        /// The block.
+        hash: BlockHash,
+        /// Why.
+        error: LedgerError,
+    },
+    /// Another history than the branch has.
+    #[error("block {0} commits to another history_root than its branch has (B14)")]
+    History(BlockHash),
+    /// It would disconnect what a release vouches for.
+    #[error("block {0} forks below a checkpoint (B17)")]
+    Checkpoint(BlockHash),
+    /// Reading or writing failed.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// Writing failed before; nothing is taken until a restart.
+    #[error("the node no longer writes since: {0}; mend the cause and restart it")]
+    Stopped(String),
+}
+
+impl ImportError {
+    /// What the refusal condemns. Rule B15.
+    #[must_use]
+    pub fn condemns(&self) -> Condemns {
+        match self {
+            Self::Decode(_) => Condemns::Message,
+            Self::Block(error) => error.condemns(),
+            Self::Tree(HeaderTreeError::UnknownParent(_) | HeaderTreeError::Unknown(_)) => Condemns::Nothing,
+            Self::Tree(_) | Self::Ledger { .. } | Self::History(_) | Self::Checkpoint(_) => Condemns::Hash,
+            Self::Store(_) | Self::Stopped(_) => Condemns::Nothing,
+        }
+    }
+}
+
+/// What became of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// It is on the active chain.
+    Active,
+    /// It is kept on a branch of less work, or waits for a parent's body.
+    Side,
+    /// It was here before.
+    Known,
+}
+
+/// The writer's state: see the [module](self).
+pub struct Importer {
+    params: Arc<Params>,
+    store: Store,
+    tree: HeaderTree,
+    history: History,
+    state: State,
+    chain: Vector<ChainRow>,
+    /// States of the last blocks, the tip's last: whose owners DNS serves is decided by one of them (L2).
+    recent: VecDeque<(Height, State)>,
+    settled: (Height, State),
+    pool: Mempool,
+    /// What the next durable write will hold.
+    pending: Commit,
+    disconnected: Vec<Transaction>,
+    moved: bool,
+    failed: Option<String>,
+}
+
+/// How a start went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The tip's height.
+    pub tip: Height,
+    /// Blocks that were read from the block files because the database did not have them.
+    pub reindexed: u64,
+}
+
+impl Importer {
+    /// Opens the store and takes up where it ended; with `reindex`, rebuilds everything from the block files.
+    ///
+    /// `progress` hears how many blocks were reindexed so far.
+    pub fn open(
+        store: Store,
+        loaded: Loaded,
+        params: Arc<Params>,
+        limits: mempool::Limits,
+        progress: impl FnMut(u64),
+    ) -> Result<(Self, Opened), ImportError> {
+        let fresh = loaded.chain.is_empty();
+        let mut importer = if fresh {
+            Self::genesis(store, params, limits)?
+        } else {
+            Self::restore(store, loaded, params, limits)?
+        };
+        let reindexed = if fresh { importer.reindex(progress)? } else { 0 };
+        importer.settle()?;
+        Ok((importer, Opened { tip: Height(importer_tip(&importer.chain)), reindexed }))
+    }
+
+    fn genesis(mut store: Store, params: Arc<Params>, limits: mempool::Limits) -> Result<Self, ImportError> {
+        let genesis = &params.genesis;
+        let block = store.append(RecordKind::Block, &genesis.encode())?;
+        let hash = genesis.hash();
+        let state = State::genesis();
+        let row = ChainRow { hash, block, undo: None, burned: 0, issued: 0 };
+        let mut pending = Commit::default();
+        pending.rows.extend(state.tree().leaves().map(|leaf| (leaf.key.clone(), Some(leaf.row.clone()))));
+        pending.chain.insert(Height::GENESIS, Some(row));
+        let head = HeadRow { sequence: 0, head: genesis.head, block: Some(block), rejected: false };
+        pending.heads.insert(hash, head);
+        pending.meta.sequence = 1;
+        store.commit(&pending)?;
+        let mut history = History::default();
+        history.push(history_leaf(&genesis.head)?);
+        let tree = HeaderTree::new(&genesis.head.header);
+        let pending = Commit { meta: pending.meta, ..Commit::default() };
+        Ok(Self::new(store, params, tree, history, state, Vector::unit(row), limits, pending))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the two ways to start give the same eight parts")]
+    fn new(
+        store: Store,
+        params: Arc<Params>,
+        tree: HeaderTree,
+        history: History,
+        state: State,
+        chain: Vector<ChainRow>,
+        limits: mempool::Limits,
+        pending: Commit,
+    ) -> Self {
+        let tip = Height(importer_tip(&chain));
+        Self {
+            params,
+            store,
+            tree,
+            history,
+            recent: VecDeque::from([(tip, state.clone())]),
+            settled: (tip, state.clone()),
+            state,
+            chain,
+            pool: Mempool::new(limits),
+            pending,
+            disconnected: Vec::new(),
+            moved: false,
+            failed: None,
+        }
+    }
+
+    fn restore(
+        store: Store,
+        loaded: Loaded,
+        params: Arc<Params>,
+        limits: mempool::Limits,
+    ) -> Result<Self, ImportError> {
+        let damaged = |what: String| ImportError::Store(store.damaged(what));
+        if loaded.chain.first().map(|row| row.hash) != Some(params.genesis.hash()) {
+            return Err(damaged("the stored chain does not begin with this network's genesis".to_owned()));
+        }
+        let mut tree = HeaderTree::new(&params.genesis.head.header);
+        for (hash, row) in loaded.heads.iter().filter(|(_, row)| row.head.roots.height != Height::GENESIS) {
+            let insert = |tree: &mut HeaderTree| {
+                tree.insert(&row.head.header)?;
+                if row.rejected {
+                    tree.reject(hash);
+                } else if row.block.is_some() {
+                    tree.body_arrived(hash)?;
+                }
+                Ok::<(), HeaderTreeError>(())
+            };
+            match insert(&mut tree) {
+                Ok(()) | Err(HeaderTreeError::RejectedParent(_)) => {}
+                Err(error) => return Err(damaged(format!("header {hash}: {error}"))),
+            }
+        }
+        let mut history = History::default();
+        let mut tip_head = params.genesis.head;
+        for row in &loaded.chain {
+            let node = tree.get(&row.hash).ok_or_else(|| damaged(format!("header {} is missing", row.hash)))?;
+            let leaf = HistoryNode::leaf(&node.header).ok_or_else(|| damaged(format!("bits of {}", row.hash)))?;
+            history.push(leaf);
+        }
+        if let Some(tip) = loaded.chain.last() {
+            tree.set_active_tip(&tip.hash)?;
+            let head = loaded.heads.iter().find(|(hash, _)| *hash == tip.hash);
+            tip_head = head.map(|(_, row)| row.head).ok_or_else(|| damaged("the tip's header is missing".to_owned()))?;
+        }
+        let state = State::from_rows(loaded.rows);
+        if state.root() != tip_head.roots.state_root {
+            let (found, expected) = (state.root(), tip_head.roots.state_root);
+            return Err(damaged(format!("the stored state has root {found}, the tip commits to {expected}")));
+        }
+        let pending = Commit { meta: loaded.meta, ..Commit::default() };
+        Ok(Self::new(store, params, tree, history, state, loaded.chain.into(), limits, pending))
+    }
+
+    /// Imports every block of the block files, in the order written; what no longer fits is passed over.
+    fn reindex(&mut self, mut progress: impl FnMut(u64)) -> Result<u64, ImportError> {
+        let files = self.store.files();
+        let mut places = Vec::new();
+        let scanned = files.scan(RecordKind::Block, |place, _| places.push(place));
+        scanned.map_err(|error| ImportError::Store(self.store.damaged(error.to_string())))?;
+        let mut waiting: std::collections::HashMap<BlockHash, Vec<(CheckedBlock, Place)>> = Default::default();
+        let mut count = 0;
+        for place in places {
+            let Ok(encoded) = files.read(place) else { continue };
+            let Ok(checked) = CheckedBlock::decode(encoded, &self.params, |_| false) else { continue };
+            let mut ready = vec![(checked, place)];
+            while let Some((checked, place)) = ready.pop() {
+                let hash = checked.hash();
+                match self.take(checked.clone(), Some(place)) {
+                    Ok(Imported::Active | Imported::Side) => {
+                        count += 1;
+                        progress(count);
+                        ready.extend(waiting.remove(&hash).unwrap_or_default());
+                    }
+                    Err(ImportError::Tree(HeaderTreeError::UnknownParent(parent))) => {
+                        waiting.entry(parent).or_default().push((checked, place));
+                    }
+                    Ok(Imported::Known) | Err(ImportError::Store(_)) | Err(_) => {}
+                }
+                if self.pending.rows.len() > 100_000 {
+                    self.write()?;
+                }
+            }
+        }
+        self.write()?;
+        Ok(count)
+    }
+
+    /// The tip's height.
+    #[must_use]
+    pub fn tip(&self) -> Height {
+        Height(importer_tip(&self.chain))
+    }
+
+    /// Takes a checked block, without making it durable yet: [`Importer::commit`] does.
+    ///
+    /// `now_s`: the node's clock in Unix seconds.
+    pub fn import(&mut self, checked: CheckedBlock, now_s: u64) -> Result<Imported, ImportError> {
+        if let Some(reason) = &self.failed {
+            return Err(ImportError::Stopped(reason.clone()));
+        }
+        check::check_clock(checked.block.head.header.time, now_s, &self.params.rules)?;
+        self.take(checked, None)
+    }
+
+    fn take(&mut self, checked: CheckedBlock, place: Option<Place>) -> Result<Imported, ImportError> {
+        let CheckedBlock { block, encoded, hash, bad_signature } = checked;
+        if let Some(node) = self.tree.get(&hash) {
+            match node.status {
+                Status::Rejected => return Err(HeaderTreeError::Rejected(hash).into()),
+                Status::Body | Status::Connected { .. } => return Ok(Imported::Known),
+                Status::Header => {}
+            }
+        }
+        let parent = block.head.header.prev_blockhash;
+        let context = self.tree.context(&parent).ok_or(HeaderTreeError::UnknownParent(parent))?;
+        check::check_header(&block.head.header, &context, &self.params)?;
+        self.tree.insert(&block.head.header)?;
+        let sequence = self.pending.meta.sequence;
+        self.pending.meta.sequence += 1;
+        let mut head = HeadRow { sequence, head: block.head, block: None, rejected: true };
+        let verdict = check::check_height(&block.head.roots, context.parent_height)
+            .and(bad_signature.map_or(Ok(()), |at| Err(BlockError::Signature { at })));
+        if let Err(error) = verdict {
+            self.pending.heads.insert(hash, head);
+            self.tree.reject(&hash);
+            return Err(error.into());
+        }
+        let place = match place {
+            Some(place) => place,
+            None => self.append(RecordKind::Block, &encoded)?,
+        };
+        head = HeadRow { block: Some(place), rejected: false, ..head };
+        self.pending.heads.insert(hash, head);
+        self.tree.body_arrived(&hash)?;
+        let refused = self.advance(&hash, &block)?;
+        match refused {
+            Some(error) if self.tree.get(&hash).is_some_and(|node| node.status == Status::Rejected) => Err(error),
+            _ if self.tree.is_active(&hash) => Ok(Imported::Active),
+            _ => Ok(Imported::Side),
+        }
+    }
+
+    fn append(&mut self, kind: RecordKind, bytes: &[u8]) -> Result<Place, ImportError> {
+        let place = self.store.append(kind, bytes);
+        if let Err(error) = &place {
+            self.failed = Some(error.to_string());
+        }
+        Ok(place?)
+    }
+
+    /// Goes to the best block; gives the last refusal met on the way. `block` is the one that just came.
+    fn advance(&mut self, hash: &BlockHash, block: &Block) -> Result<Option<ImportError>, ImportError> {
+        let mut refused = None;
+        loop {
+            let (from, to) = (self.tree.active_tip().hash, self.tree.best());
+            if from == to {
+                return Ok(refused);
+            }
+            let Some(reorg) = self.tree.reorg(&from, &to) else {
+                return Err(HeaderTreeError::Unknown(to).into());
+            };
+            match self.go(&reorg, hash, block)? {
+                Ok(()) => self.tree.set_active_tip(&to)?,
+                Err((bad, error)) => {
+                    tracing::warn!(block = %bad, %error, "block refused");
+                    for rejected in self.tree.reject(&bad) {
+                        if let Some(row) = self.head(&rejected)? {
+                            self.pending.heads.insert(rejected, HeadRow { rejected: true, ..row });
+                        }
+                    }
+                    refused = Some(error);
+                }
+            }
+        }
+    }
+
+    fn head(&self, hash: &BlockHash) -> Result<Option<HeadRow>, ImportError> {
+        if let Some(row) = self.pending.heads.get(hash) {
+            return Ok(Some(*row));
+        }
+        let row = self.store.lookup().head(hash);
+        row.map_err(|error| ImportError::Store(self.store.damaged(error.to_string())))
+    }
+
+    /// Disconnects and connects; where a block is refused, everything is as before and the block is named.
+    #[allow(clippy::type_complexity, reason = "outer: the store failed; inner: a block was refused")]
+    fn go(
+        &mut self,
+        reorg: &Reorg,
+        hash: &BlockHash,
+        block: &Block,
+    ) -> Result<Result<(), (BlockHash, ImportError)>, ImportError> {
+        let pinned = self.params.deployment.checkpoints.iter().map(|(height, _)| *height).filter(|at| *at <= self.tip());
+        if let (Some(pinned), Some(first)) = (pinned.max(), reorg.connect.first())
+            && reorg.fork < pinned
+        {
+            return Ok(Err((*first, ImportError::Checkpoint(*first))));
+        }
+        let mut trial = Trial {
+            state: self.state.clone(),
+            chain: self.chain.clone(),
+            recent: if reorg.disconnect.is_empty() { VecDeque::new() } else { self.recent.clone() },
+            commit: Commit::default(),
+            disconnected: Vec::new(),
+        };
+        let mut popped = Vec::new();
+        for gone in &reorg.disconnect {
+            let node = self.tree.get(gone).ok_or(HeaderTreeError::Unknown(*gone))?;
+            popped.push(HistoryNode::leaf(&node.header));
+            self.disconnect(&mut trial, node.height)?;
+        }
+        self.history.truncate(reorg.fork.0 + 1);
+        for next in &reorg.connect {
+            let stored;
+            let body = if next == hash { block } else {
+                stored = self.load(next)?;
+                &stored
+            };
+            if let Err(error) = self.connect(&mut trial, next, body)? {
+                self.history.truncate(reorg.fork.0 + 1);
+                popped.into_iter().rev().flatten().for_each(|leaf| self.history.push(leaf));
+                return Ok(Err((*next, error)));
+            }
+        }
+        self.accept(reorg, trial);
+        Ok(Ok(()))
+    }
+
+    fn load(&self, hash: &BlockHash) -> Result<Block, ImportError> {
+        let damaged = |what: String| ImportError::Store(self.store.damaged(what));
+        let place = self.head(hash)?.and_then(|row| row.block);
+        let place = place.ok_or_else(|| damaged(format!("the body of block {hash} is missing")))?;
+        let bytes = self.store.files().read(place).map_err(|error| damaged(error.to_string()))?;
+        Block::decode(&bytes, &self.params.rules).map_err(|error| damaged(format!("block {hash}: {error}")))
+    }
+
+    fn disconnect(&self, trial: &mut Trial, height: Height) -> Result<(), ImportError> {
+        let damaged = |what: String| ImportError::Store(self.store.damaged(what));
+        let row = trial.chain.pop_back().ok_or_else(|| damaged("the chain is empty".to_owned()))?;
+        let undo = row.undo.ok_or_else(|| damaged(format!("block {} has no undo", row.hash)))?;
+        let files = self.store.files();
+        let bytes = files.read(undo).map_err(|error| damaged(error.to_string()))?;
+        let before = decode_undo(&bytes).ok_or_else(|| damaged(format!("the undo of block {} is broken", row.hash)))?;
+        let changes = undo_changes(&trial.state, before);
+        ledger::disconnect_block(&mut trial.state, &changes);
+        trial.commit.disconnect(&changes);
+        trial.commit.chain.insert(height, None);
+        while trial.recent.back().is_some_and(|(at, _)| *at >= height) {
+            trial.recent.pop_back();
+        }
+        let block = files.read(row.block).map_err(|error| damaged(error.to_string()))?;
+        let block = Block::decode(&block, &self.params.rules)?;
+        trial.disconnected.splice(0..0, block.transactions);
+        Ok(())
+    }
+
+    /// The inner error refuses the block, the outer one is the store's.
+    fn connect(
+        &mut self,
+        trial: &mut Trial,
+        hash: &BlockHash,
+        block: &Block,
+    ) -> Result<Result<(), ImportError>, ImportError> {
+        let roots = &block.head.roots;
+        if roots.history_root != self.history.root() {
+            return Ok(Err(ImportError::History(*hash)));
+        }
+        let connected = match ledger::connect_block(&mut trial.state, block, &self.params) {
+            Ok(connected) => connected,
+            Err(error) => return Ok(Err(ImportError::Ledger { hash: *hash, error })),
+        };
+        let place = self.head(hash)?.and_then(|row| row.block).unwrap_or_default();
+        let undo = self.append(RecordKind::Undo, &encode_undo(&connected.changes))?;
+        self.history.push(history_leaf(&block.head)?);
+        let before = trial.chain.last().copied();
+        let (burned, issued) = before.map_or((0, 0), |row| (row.burned, row.issued));
+        let row = ChainRow {
+            hash: *hash,
+            block: place,
+            undo: Some(undo),
+            burned: burned.saturating_add(connected.tally.burned.atoms()),
+            issued: issued.saturating_add(self.params.rules.subsidy_at(roots.height).atoms()),
+        };
+        trial.chain.push_back(row);
+        trial.commit.connect(&connected.changes);
+        trial.commit.chain.insert(roots.height, Some(row));
+        let chain_id = &self.params.chain_id;
+        let txids = block.transactions.iter().map(|tx| tx.txid(chain_id)).collect();
+        trial.commit.transactions.insert(roots.height, txids);
+        trial.recent.push_back((roots.height, trial.state.clone()));
+        Ok(Ok(()))
+    }
+
+    fn accept(&mut self, reorg: &Reorg, mut trial: Trial) {
+        self.state = trial.state;
+        self.chain = trial.chain;
+        if reorg.disconnect.is_empty() {
+            self.recent.append(&mut trial.recent);
+        } else {
+            self.recent = trial.recent;
+        }
+        let keep = usize::try_from(self.params.deployment.dns_confirmations).unwrap_or(usize::MAX).saturating_add(1);
+        while self.recent.len() > keep {
+            self.recent.pop_front();
+        }
+        self.pending.rows.append(&mut trial.commit.rows);
+        self.pending.chain.append(&mut trial.commit.chain);
+        self.pending.transactions.append(&mut trial.commit.transactions);
+        let (tip, c) = (self.tip(), self.params.deployment.dns_confirmations);
+        if reorg.disconnect.len() >= 2 {
+            let before = Height(reorg.fork.0.saturating_add(u32::try_from(reorg.disconnect.len()).unwrap_or(u32::MAX)));
+            let in_force = self.pending.meta.hold.filter(|(_, end)| before.0 < end.0.saturating_add(c));
+            let fork = in_force.map_or(reorg.fork, |(fork, _)| fork.min(reorg.fork));
+            self.pending.meta.hold = Some((fork, tip));
+        }
+        self.pending.meta.serial = self.pending.meta.serial.wrapping_add(1);
+        self.disconnected.splice(0..0, trial.disconnected);
+        self.moved = true;
+    }
+
+    /// Takes a transaction whose signatures are good into the pool.
+    pub fn submit(&mut self, transaction: Transaction, now_s: u64) -> Result<Txid, PoolError> {
+        let tip = self.tip();
+        self.pool.add(transaction, &self.state, tip, &self.params, now_s)
+    }
+
+    /// Whether anything waits to be made durable.
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        !self.pending.heads.is_empty() || self.moved
+    }
+
+    /// Rows that wait to be made durable.
+    #[must_use]
+    pub fn pending_rows(&self) -> usize {
+        self.pending.rows.len()
+    }
+
+    /// Makes everything imported so far durable, then brings pool and served owners up to the new tip.
+    pub fn commit(&mut self, now_s: u64) -> Result<(), ImportError> {
+        if let Some(reason) = &self.failed {
+            return Err(ImportError::Stopped(reason.clone()));
+        }
+        if !self.has_pending() {
+            return Ok(());
+        }
+        self.write()?;
+        if std::mem::take(&mut self.moved) {
+            self.settle()?;
+            let disconnected = std::mem::take(&mut self.disconnected);
+            let tip = self.tip();
+            let dropped = self.pool.tip_moved(disconnected, &self.state, tip, &self.params, now_s);
+            for (txid, error) in dropped {
+                tracing::info!(%txid, %error, "dropped from the pool");
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<(), ImportError> {
+        if let Err(error) = self.store.commit(&self.pending) {
+            tracing::error!(%error, "cannot write; the node answers from what it has and takes nothing new");
+            self.failed = Some(error.to_string());
+            return Err(error.into());
+        }
+        self.pending = Commit { meta: self.pending.meta, ..Commit::default() };
+        Ok(())
+    }
+
+    /// Finds the state that decides who is served. Rules L2, L3.
+    fn settle(&mut self) -> Result<(), ImportError> {
+        let (tip, c) = (self.tip(), self.params.deployment.dns_confirmations);
+        let mut settled = Height(tip.0.saturating_sub(c));
+        if let Some((fork, end)) = self.pending.meta.hold {
+            if tip.0 < end.0.saturating_add(c) {
+                settled = settled.min(fork);
+            }
+        }
+        let known = self.recent.iter().find(|(height, _)| *height == settled).cloned();
+        self.settled = match known {
+            Some(known) => known,
+            None => {
+                let reader = self.reader();
+                let state = reader.state_at(settled);
+                (settled, state.map_err(|error| ImportError::Store(self.store.damaged(error.to_string())))?)
+            }
+        };
+        Ok(())
+    }
+
+    /// A snapshot of the tip for everybody who reads.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        let tip = self.tip();
+        let node = self.tree.active_tip();
+        let head = self.head(&node.hash).ok().flatten().map_or(self.params.genesis.head, |row| row.head);
+        let headers = self.tree.get(&self.tree.best_header()).map_or(tip, |best| best.height);
+        let is_served = |name: &_| is_served_owner(&self.state, &self.settled, tip, &self.params, name);
+        let provisional = self.pool.provisional(&self.state, tip, &self.params.rules, is_served);
+        let parent = self.tree.context(&node.hash);
+        Reader {
+            params: self.params.clone(),
+            tip,
+            head,
+            work: node.work,
+            headers,
+            next_context: parent.unwrap_or(check::HeaderContext {
+                parent: node.hash,
+                parent_height: tip,
+                parent_time: node.header.time,
+                times: vec![node.header.time],
+                first_time: None,
+            }),
+            next_history: self.history.root(),
+            state: self.state.clone(),
+            settled: self.settled.clone(),
+            chain: self.chain.clone(),
+            pool: Arc::new(self.pool.clone()),
+            provisional: Arc::new(provisional),
+            meta: self.pending.meta,
+            files: self.store.files(),
+            lookup: self.store.lookup(),
+        }
+    }
+
+    /// Bytes on disk: database and block files.
+    pub fn disk_bytes(&self) -> std::io::Result<(u64, u64)> {
+        self.store.disk_bytes()
+    }
+
+    /// Coins issued and burned up to the tip.
+    #[must_use]
+    pub fn supply(&self) -> (Amount, Amount) {
+        let row = self.chain.last();
+        let atoms = row.map_or((0, 0), |row| (row.issued, row.burned));
+        (Amount::from_atoms(atoms.0), Amount::from_atoms(atoms.1))
+    }
+}
+
+/// A reorganisation on trial.
+struct Trial {
+    state: State,
+    chain: Vector<ChainRow>,
+    recent: VecDeque<(Height, State)>,
+    commit: Commit,
+    disconnected: Vec<Transaction>,
+}
+
+fn importer_tip(chain: &Vector<ChainRow>) -> u32 {
+    u32::try_from(chain.len().saturating_sub(1)).unwrap_or(u32::MAX)
+}
+
+fn history_leaf(head: &BlockHead) -> Result<HistoryNode, ImportError> {
+    HistoryNode::leaf(&head.header).ok_or(ImportError::Tree(HeaderTreeError::Bits(head.header.bits)))
+}

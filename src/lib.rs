@@ -1,0 +1,10 @@
+//! dotp2p: the node, composed of its parts.
+//!
+//! - [`import`]: the only writer; [`miner`]: templates and CPU mining.
+//! - [`node`]: everything started in order and stopped in reverse; [`wallet_service`]: the node's wallet.
+//! - [`config`], [`cli`], [`demo`]: what people type.
+
+pub mod import;
+pub mod miner;
+pub mod node;
+pub mod wallet_service;

@@ -1,0 +1,108 @@
+//! The thread that owns the [`Importer`], and the way to it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dotp2p_chain::hash::Txid;
+use dotp2p_chain::tx::Transaction;
+use dotp2p_registry::mempool::PoolError;
+use dotp2p_registry::query::Reader;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::now_s;
+use crate::import::{CheckedBlock, ImportError, Imported, Importer};
+
+/// Commands that may wait.
+const QUEUE: usize = 256;
+/// Rows after which a run of blocks is written.
+const ROWS_PER_WRITE: usize = 50_000;
+/// How long a run of blocks may wait to be written.
+const WRITE_AFTER: Duration = Duration::from_millis(200);
+
+type Reply<T> = oneshot::Sender<T>;
+
+enum Command {
+    Block(Box<CheckedBlock>, Reply<Result<Imported, ImportError>>),
+    Transaction(Box<Transaction>, Reply<Result<Txid, PoolError>>),
+    Stop,
+}
+
+/// The way to the writer.
+#[derive(Clone)]
+pub(super) struct Writer(mpsc::Sender<Command>);
+
+impl Writer {
+    /// Imports a block; `None` if the writer has stopped.
+    pub(super) async fn block(&self, block: CheckedBlock) -> Option<Result<Imported, ImportError>> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Command::Block(Box::new(block), reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Offers a transaction to the pool; `None` if the writer has stopped.
+    pub(super) async fn transaction(&self, transaction: Transaction) -> Option<Result<Txid, PoolError>> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Command::Transaction(Box::new(transaction), reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    pub(super) async fn stop(&self) {
+        let _ = self.0.send(Command::Stop).await;
+    }
+}
+
+pub(super) fn spawn(
+    importer: Importer,
+) -> (Writer, std::thread::JoinHandle<()>, watch::Receiver<Arc<Reader>>) {
+    let (commands, queue) = mpsc::channel(QUEUE);
+    let (publish, readers) = watch::channel(Arc::new(importer.reader()));
+    let thread = std::thread::spawn(move || run(importer, queue, &publish));
+    (Writer(commands), thread, readers)
+}
+
+/// A block's answer waits for the write; what it says is known before.
+type Waiting = (Reply<Result<Imported, ImportError>>, Imported);
+
+fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &watch::Sender<Arc<Reader>>) {
+    let mut stop = false;
+    while !stop {
+        let Some(mut command) = queue.blocking_recv() else { return };
+        let began = Instant::now();
+        let mut waiting: Vec<Waiting> = Vec::new();
+        let mut added: Vec<(Reply<Result<Txid, PoolError>>, Txid)> = Vec::new();
+        // Whatever is queued is taken together: one write and one new view for all of it.
+        loop {
+            match command {
+                Command::Block(block, reply) => match importer.import(*block, now_s()) {
+                    Ok(imported) => waiting.push((reply, imported)),
+                    Err(error) => drop(reply.send(Err(error))),
+                },
+                Command::Transaction(transaction, reply) => match importer.submit(*transaction, now_s()) {
+                    Ok(txid) => added.push((reply, txid)),
+                    Err(error) => drop(reply.send(Err(error))),
+                },
+                Command::Stop => stop = true,
+            }
+            if stop || importer.pending_rows() > ROWS_PER_WRITE || began.elapsed() > WRITE_AFTER {
+                break;
+            }
+            match queue.try_recv() {
+                Ok(next) => command = next,
+                Err(_) => break,
+            }
+        }
+        let moved = importer.has_pending();
+        let written = importer.commit(now_s());
+        if written.is_ok() && (moved || !added.is_empty()) {
+            publish.send_replace(Arc::new(importer.reader()));
+        }
+        let failed = written.err().map(|error| error.to_string());
+        for (reply, imported) in waiting {
+            let answer = failed.clone().map_or(Ok(imported), |reason| Err(ImportError::Stopped(reason)));
+            drop(reply.send(answer));
+        }
+        for (reply, txid) in added {
+            drop(reply.send(Ok(txid)));
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The wallet file, `wallet.json`, and what it shares with `registrations.json`: a version, a network, a chain id.
+//!
+//! ```json
+//! {
+//!   "version": 1,
+//!   "network": "regtest",
+//!   "chain_id": "…64 hexadecimal digits…",
+//!   "phrase": "abandon abandon … about",
+//!   "next_index": 1,
+//!   "created": 1793491200
+//! }
+//! ```
+//!
+//! The phrase is **not encrypted** in this release: the file's mode (0600) is all that guards it, so keep it on an
+//! encrypted disk. `next_index` is the number of the first key not handed out; `created` (Unix seconds) may be absent.
+
+use std::path::{Path, PathBuf};
+
+use dotp2p_chain::hash::ChainId;
+use dotp2p_chain::params::Params;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::keys::DeriveError;
+use crate::private_file::{self, AccessError};
+use crate::seed::SeedError;
+
+/// The version both files have.
+pub const VERSION: u32 = 1;
+/// The most bytes a wallet file can have.
+const WALLET_MAX: u64 = 64 * 1024;
+
+/// Why a file of the wallet cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Not readable or writable.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// It ends too early.
+    #[error("{path} is cut off at line {line}, column {column}: {advice}")]
+    CutOff {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// It is no JSON.
+    #[error("{path} is damaged at line {line}, column {column}: {advice}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// It is JSON, but not what belongs here.
+    #[error("{path}, line {line}: {what}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong; never a value, which could be the phrase.
+        what: String,
+    },
+    /// Another release's.
+    #[error("{path} has version {found}, this release reads version {known}: use the release that wrote it")]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// Another network's.
+    #[error("{path} belongs to network {found:?}, not to {expected:?}")]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// Its network.
+        found: String,
+        /// Ours.
+        expected: String,
+    },
+    /// A network of the same name with other rules.
+    #[error("{path} belongs to another chain named {network:?}: its chain id is {found}, expected {expected}")]
+    Chain {
+        /// The file.
+        path: PathBuf,
+        /// The name both have.
+        network: String,
+        /// Its chain id.
+        found: String,
+        /// Ours.
+        expected: ChainId,
+    },
+    /// The phrase in it is none.
+    #[error("{path}: {source}")]
+    Phrase {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: SeedError,
+    },
+    /// No such key.
+    #[error(transparent)]
+    Derive(#[from] DeriveError),
+}
+
+/// What a wallet file holds.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WalletFile {
+    pub(crate) version: u32,
+    pub(crate) network: String,
+    pub(crate) chain_id: String,
+    pub(crate) phrase: String,
+    pub(crate) next_index: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) created: Option<u64>,
+}
+
+impl WalletFile {
+    pub(crate) fn read(path: &Path, params: &Params) -> Result<Self, FileError> {
+        const ADVICE: &str = "restore a backup of it, or the seed phrase with `dotp2p wallet restore`";
+        let bytes = private_file::read(path, WALLET_MAX)?;
+        parse(path, &bytes, params, ADVICE)
+    }
+
+    pub(crate) fn to_json(&self) -> zeroize::Zeroizing<Vec<u8>> {
+        to_json(self)
+    }
+}
+
+/// The JSON of a file's content, wiped when dropped.
+pub(crate) fn to_json(content: &impl Serialize) -> zeroize::Zeroizing<Vec<u8>> {
+    let mut json = zeroize::Zeroizing::new(Vec::with_capacity(4096));
+    #[allow(clippy::expect_used, reason = "writing to memory, and no map has keys that are no strings")]
+    serde_json::to_writer_pretty(&mut *json, content).expect("serialises");
+    json.push(b'\n');
+    json
+}
+
+/// What is read before anything else, so that another network's or a newer file is called just that.
+#[derive(Deserialize)]
+struct Header {
+    version: u32,
+    network: String,
+    chain_id: String,
+}
+
+/// Reads a file's JSON: version and network first, then everything, unknown fields refused.
+pub(crate) fn parse<T: DeserializeOwned>(
+    path: &Path,
+    bytes: &[u8],
+    params: &Params,
+    advice: &'static str,
+) -> Result<T, FileError> {
+    let json_error = |error: &serde_json::Error| json_error(path, error, advice);
+    let header: Header = serde_json::from_slice(bytes).map_err(|error| json_error(&error))?;
+    let path = || path.to_owned();
+    if header.version != VERSION {
+        return Err(FileError::Version { path: path(), found: header.version, known: VERSION });
+    }
+    let expected = &params.deployment.name;
+    if header.network != *expected {
+        return Err(FileError::Network { path: path(), found: header.network, expected: expected.clone() });
+    }
+    if header.chain_id != params.chain_id.to_string() {
+        let (found, expected) = (header.chain_id, params.chain_id);
+        return Err(FileError::Chain { path: path(), network: header.network, found, expected });
+    }
+    serde_json::from_slice(bytes).map_err(|error| json_error(&error))
+}
+
+fn json_error(path: &Path, error: &serde_json::Error, advice: &'static str) -> FileError {
+    let (path, line, column) = (path.to_owned(), error.line(), error.column());
+    match error.classify() {
+        Category::Eof => FileError::CutOff { path, line, column, advice },
+        Category::Syntax | Category::Io => FileError::Damaged { path, line, column, advice },
+        Category::Data => {
+            let text = error.to_string();
+            let named = ["unknown field", "missing field", "duplicate field"].iter().any(|it| text.starts_with(it));
+            let what = text.split(" at line ").next().filter(|_| named);
+            FileError::Content { path, line, what: what.unwrap_or("a value is not of the right kind").to_owned() }
+        }
+    }
+}
