@@ -172,7 +172,8 @@ impl Importer {
         };
         let reindexed = if fresh { importer.reindex(progress)? } else { 0 };
         importer.settle()?;
-        Ok((importer, Opened { tip: Height(importer_tip(&importer.chain)), reindexed }))
+        let tip = importer.tip();
+        Ok((importer, Opened { tip, reindexed }))
     }
 
     fn genesis(mut store: Store, params: Arc<Params>, limits: mempool::Limits) -> Result<Self, ImportError> {

@@ -4,6 +4,9 @@
 //! - [`node`]: everything started in order and stopped in reverse; [`wallet_service`]: the node's wallet.
 //! - [`config`], [`cli`], [`demo`]: what people type.
 
+pub mod cli;
+pub mod config;
+pub mod demo;
 pub mod import;
 pub mod miner;
 pub mod node;

@@ -1,2 +1,5 @@
-//! dotp2p
-fn main() {}
+//! The `dotp2p` program.
+
+fn main() -> std::process::ExitCode {
+    dotp2p::cli::main()
+}

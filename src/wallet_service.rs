@@ -294,6 +294,10 @@ impl Chain for View<'_> {
         self.0.pool.get(txid).is_some()
     }
 
+    fn mined(&self, txid: &Txid) -> bool {
+        self.0.transaction(txid).is_ok_and(|found| found.is_some())
+    }
+
     fn fee_rate(&self) -> FeeRate {
         FEE_RATE
     }

@@ -11,13 +11,14 @@
 //! are rejected; a child has more cumulative work than its parent, so only ends of branches compete. No operation
 //! recurses, and none but `reject` costs more than O(log n) for each block it changes or returns.
 
+mod entry;
 mod walk;
 
 use core::cmp::Reverse;
-use core::num::NonZeroU32;
 use std::collections::BTreeSet;
 
-use crate::hash::{BlockHash, RootsCommitment};
+use self::entry::{Entry, Id};
+use crate::hash::BlockHash;
 use crate::header::Header;
 use crate::height::Height;
 use crate::pow::{CompactTarget, Work};
@@ -102,34 +103,6 @@ pub struct Reorg {
     pub connect: Vec<BlockHash>,
 }
 
-/// An entry's place among the entries, counted from 1, so that an absent one takes no room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Id(NonZeroU32);
-
-impl Id {
-    const GENESIS: Self = Self(NonZeroU32::MIN);
-}
-
-/// A header with its links. The parent's hash is not kept: the parent has it.
-#[derive(Debug)]
-struct Entry {
-    hash: BlockHash,
-    commitment: RootsCommitment,
-    work: Work,
-    time: u64,
-    nonce: u64,
-    status: Status,
-    version: u32,
-    bits: CompactTarget,
-    height: Height,
-    /// `None` for genesis alone.
-    parent: Option<Id>,
-    /// An ancestor further back, so that any ancestor is O(log n) steps away.
-    skip: Option<Id>,
-    first_child: Option<Id>,
-    next_sibling: Option<Id>,
-}
-
 /// Ends of branches, the best first: most work, then least order.
 type Ends = BTreeSet<(Reverse<Work>, u64, Id)>;
 
@@ -159,9 +132,9 @@ impl HeaderTree {
         let entry = Entry::new(genesis, genesis.hash(), Height::GENESIS, work, Status::Connected { sequence: 0 });
         let end = (Reverse(work), 0, Id::GENESIS);
         Self {
-            index: BTreeSet::from([(prefix(&entry.hash), Id::GENESIS)]),
+            index: BTreeSet::from([(entry::prefix(&entry.hash), Id::GENESIS)]),
             entries: vec![entry],
-            header_ends: BTreeSet::from([(Reverse(work), order(Id::GENESIS), Id::GENESIS)]),
+            header_ends: BTreeSet::from([(Reverse(work), Id::GENESIS.order(), Id::GENESIS)]),
             connected_ends: BTreeSet::from([end]),
             next_sequence: 1,
             active: vec![Id::GENESIS],
@@ -261,7 +234,7 @@ impl HeaderTree {
                 Status::Connected { sequence } => _ = self.connected_ends.remove(&(Reverse(work), sequence, id)),
                 Status::Header | Status::Body => {}
             }
-            self.header_ends.remove(&(Reverse(work), order(id), id));
+            self.header_ends.remove(&(Reverse(work), id.order(), id));
             self.entry_mut(id).status = Status::Rejected;
             rejected.push(hash);
             pending.extend(self.children(id));
@@ -314,15 +287,14 @@ impl HeaderTree {
         entry.skip = Some(self.ancestor_of(parent, walk::skip_height(height)));
         entry.next_sibling = first_child;
         self.entries.push(entry);
-        let count = u32::try_from(self.entries.len()).ok().and_then(NonZeroU32::new);
-        let id = Id(count.expect("2^32 entries do not fit in memory"));
+        let id = Id::of_last(self.entries.len()).expect("2^32 entries do not fit in memory");
         self.entry_mut(parent).first_child = Some(id);
-        self.index.insert((prefix(&hash), id));
+        self.index.insert((entry::prefix(&hash), id));
         Ok(id)
     }
 
     fn add_header_end(&mut self, parent: Id, id: Id) {
-        let end = |id: Id, entry: &Entry| (Reverse(entry.work), order(id), id);
+        let end = |id: Id, entry: &Entry| (Reverse(entry.work), id.order(), id);
         self.header_ends.remove(&end(parent, self.entry(parent)));
         self.header_ends.insert(end(id, self.entry(id)));
     }
@@ -347,7 +319,7 @@ impl HeaderTree {
         let is_header_end = children().all(|child| child == Status::Rejected);
         let is_connected_end = !children().any(|child| matches!(child, Status::Connected { .. }));
         if is_header_end {
-            self.header_ends.insert((Reverse(work), order(id), id));
+            self.header_ends.insert((Reverse(work), id.order(), id));
         }
         match status {
             Status::Connected { sequence } if is_connected_end => {
@@ -358,18 +330,17 @@ impl HeaderTree {
     }
 
     fn find(&self, hash: &BlockHash) -> Option<Id> {
-        let prefix = prefix(hash);
-        let last = Id(NonZeroU32::MAX);
-        let mut same = self.index.range((prefix, Id::GENESIS)..=(prefix, last)).map(|(_, id)| *id);
+        let prefix = entry::prefix(hash);
+        let mut same = self.index.range((prefix, Id::GENESIS)..=(prefix, Id::LAST)).map(|(_, id)| *id);
         same.find(|id| self.entry(*id).hash == *hash)
     }
 
     fn entry(&self, id: Id) -> &Entry {
-        self.entries.get(place(id)).expect("ids are given to entries that were pushed, and none is removed")
+        self.entries.get(id.place()).expect("ids are given to entries that were pushed, and none is removed")
     }
 
     fn entry_mut(&mut self, id: Id) -> &mut Entry {
-        self.entries.get_mut(place(id)).expect("ids are given to entries that were pushed, and none is removed")
+        self.entries.get_mut(id.place()).expect("ids are given to entries that were pushed, and none is removed")
     }
 
     fn is_connected(&self, id: Id) -> bool {
@@ -386,43 +357,6 @@ impl HeaderTree {
         let header = Header { version, prev_blockhash, commitment, time, bits, nonce };
         HeaderNode { hash, header, height, work, status }
     }
-}
-
-impl Entry {
-    fn new(header: &Header, hash: BlockHash, height: Height, work: Work, status: Status) -> Self {
-        let Header { version, prev_blockhash: _, commitment, time, bits, nonce } = *header;
-        let (parent, skip, first_child, next_sibling) = (None, None, None, None);
-        Self {
-            hash,
-            commitment,
-            work,
-            time,
-            nonce,
-            status,
-            version,
-            bits,
-            height,
-            parent,
-            skip,
-            first_child,
-            next_sibling,
-        }
-    }
-}
-
-fn place(id: Id) -> usize {
-    id.0.get() as usize - 1
-}
-
-/// The order of arrival.
-fn order(id: Id) -> u64 {
-    id.0.get().into()
-}
-
-/// The bytes of a hash that work does not make zero.
-fn prefix(hash: &BlockHash) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = hash.0;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 #[cfg(test)]

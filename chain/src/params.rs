@@ -70,6 +70,9 @@ pub enum RulesError {
     /// Grace and premium outlast a year.
     #[error("grace + halving_blocks × halvings is not less than a year (B3)")]
     GraceOutlastsYear,
+    /// No block with a transaction would fit.
+    #[error("body_max is less than {min}, a body with the smallest transaction (B3)", min = Rules::BODY_MIN)]
+    BodyMax,
     /// No age would do.
     #[error("age_min is not less than age_max (B3)")]
     Ages,
@@ -100,6 +103,9 @@ pub enum RulesError {
 }
 
 impl Rules {
+    /// Bytes of a body with the smallest transaction: 34 around it, 105 in it.
+    pub const BODY_MIN: u32 = 139;
+
     /// Refuses rules that contradict themselves. Rule B3.
     pub fn check(&self) -> Result<(), RulesError> {
         let fields: [(&'static str, u64); 18] = [
@@ -130,6 +136,7 @@ impl Rules {
         let canonical = self.limit_bits.is_canonical() && self.genesis_bits.is_canonical();
         let refused = [
             (end >= self.year.into(), RulesError::GraceOutlastsYear),
+            (self.body_max < Self::BODY_MIN, RulesError::BodyMax),
             (self.age_min >= self.age_max, RulesError::Ages),
             (self.commit_target > self.commit_max || self.commit_target > 64, RulesError::CommitTarget),
             (self.halvings > 63, RulesError::Halvings),

@@ -232,11 +232,12 @@ impl NameProof {
         if found != *trusted {
             return Err(ProofError::Block { found, trusted: *trusted });
         }
+        // The roots first: only they tell genesis, which nobody worked for.
+        check::check_roots(&self.head.header, &self.head.roots)?;
         let height = self.head.roots.height;
         if height != Height::GENESIS {
             check::check_work(&self.head, rules)?;
         }
-        check::check_roots(&self.head.header, &self.head.roots)?;
         let key = EntryKey::Name(name.clone());
         let Some(value) = self.tree.verify(&key.trie_key(), &self.head.roots.state_root)? else {
             let absent = Proved { height, name: None };

@@ -3,7 +3,7 @@
 use parity_scale_codec::{Compact, Decode, Encode};
 
 use crate::amount::Amount;
-use crate::codec::{DecodeError, decode_len, take};
+use crate::codec::{DecodeError, decode_all, decode_len, take};
 use crate::hash::{ChainId, Sighash, Txid, Wtxid, tag};
 use crate::height::Height;
 use crate::key::{PublicKey, Signature};
@@ -133,6 +133,18 @@ impl Transaction {
         let bytes = take(&mut rest, len)?.to_vec();
         Ok(Self { body, signatures, bytes, body_len })
     }
+
+    /// Reads a transaction that stands alone: nothing is left over, and a block could hold it (T4h).
+    pub fn from_bytes(bytes: &[u8], rules: &Rules) -> Result<Self, DecodeError> {
+        let max = usize::try_from(rules.body_max).unwrap_or(usize::MAX).saturating_sub(Self::AROUND);
+        if bytes.len() > max {
+            return Err(DecodeError::Length { what: "transaction", len: bytes.len(), min: 0, max });
+        }
+        decode_all(bytes, |input| Self::decode(input, rules))
+    }
+
+    /// Bytes of the smallest body around one transaction: `to` 32, an empty extra 1, the count 1.
+    pub const AROUND: usize = 34;
 
     /// What was signed.
     #[must_use]

@@ -225,7 +225,7 @@ impl Mempool {
 
     fn check_policy(&self, transaction: &Transaction, rules: &Rules) -> Result<(), PoolError> {
         let bytes = transaction.bytes().len();
-        if bytes > usize::try_from(rules.body_max).unwrap_or(usize::MAX).saturating_sub(34) {
+        if bytes > usize::try_from(rules.body_max).unwrap_or(usize::MAX).saturating_sub(Transaction::AROUND) {
             return Err(PoolError::Size(bytes));
         }
         let fee = transaction.body().fee;

@@ -38,7 +38,9 @@ pub enum TypedError {
         error: NameError,
     },
     /// More than one label before the top-level domain.
-    #[error("{typed:?} has more than one label: a name is one label below {tld}, what is below it goes into its records")]
+    #[error(
+        "{typed:?} has more than one label: a name is one label below {tld}, what is below it goes into its records"
+    )]
     Labels {
         /// What was typed.
         typed: String,
@@ -134,8 +136,7 @@ fn to_unicode(name: &Name) -> Option<String> {
     let uts46 = Uts46::new();
     let (unicode, result) = uts46.to_unicode(name.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow);
     result.ok()?;
-    let back =
-        uts46.to_ascii(unicode.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Verify).ok()?;
+    let back = uts46.to_ascii(unicode.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Verify).ok()?;
     (back == name.as_str()).then(|| unicode.into_owned())
 }
 

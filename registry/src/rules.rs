@@ -106,8 +106,11 @@ pub enum RuleError {
     /// N7a.
     #[error("more than {0} commitments in a block (N7a)")]
     TooManyCommits(u32),
-    /// N8a, N8b, and the same of any other op's name.
-    #[error("{error} ({rule})")]
+    /// N8a, N8b.
+    #[error("{0} (N8a, N8b)")]
+    ClaimName(NameError),
+    /// Letter a of N9 to N15: what is no name is held by nobody.
+    #[error("{error} ({rule}a)")]
     Name {
         /// What is wrong with it.
         error: NameError,

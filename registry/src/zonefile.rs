@@ -121,3 +121,6 @@ impl fmt::Display for Note {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

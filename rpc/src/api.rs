@@ -22,8 +22,8 @@ pub trait NameApi {
     ///
     /// `state` is one of `active` (it resolves), `grace` (expired: the holder can still renew), `released` (anybody can
     /// register it, at a premium that falls), `pending` (not held, but a claim waits for its block) and `free`.
-    /// `served`: DNS answers with what the present owner says. `provisional`: it does so with newer records than
-    /// these, from an update that waits for its block. `expires_in` counts blocks and is negative afterwards.
+    /// `served`: DNS answers with what the present owner says. `provisional`: newer records wait for their block and
+    /// may be served already. `expires_in` counts blocks and is negative afterwards.
     ///
     /// - `height`: shows it as it was after that block.
     ///
@@ -122,7 +122,7 @@ pub trait NameApi {
     ///
     /// - `address`: the new owner. There is no way back without it.
     ///
-    /// Example: `name_transfer ["alice", "rp2p1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs6hhc4p"]`
+    /// Example: `name_transfer ["alice", "ADDRESS"]`
     #[method(name = "name_transfer")]
     async fn name_transfer(&self, name: String, address: String) -> RpcResult<Sent>;
 
@@ -168,7 +168,7 @@ pub trait ChainApi {
     ///
     /// - `verbosity`: 0 the bytes; 1 header and txids, which is what is given without it; 2 transactions too.
     ///
-    /// Example: `getblock ["$tip", 2]`
+    /// Example: `getblock ["HASH", 2]`
     #[method(name = "getblock", blocking)]
     fn block(&self, blockhash: String, verbosity: Option<u8>) -> RpcResult<Box<RawValue>>;
 
@@ -176,7 +176,7 @@ pub trait ChainApi {
     ///
     /// - `verbose`: `false` gives header, roots and work in hexadecimal.
     ///
-    /// Example: `getblockheader ["$tip"]`
+    /// Example: `getblockheader ["HASH"]`
     #[method(name = "getblockheader", blocking)]
     fn block_header(&self, blockhash: String, verbose: Option<bool>) -> RpcResult<Box<RawValue>>;
 
@@ -184,7 +184,7 @@ pub trait ChainApi {
     ///
     /// One that is in the pool already is no error.
     ///
-    /// Example: `sendrawtransaction ["$transaction"]`
+    /// Example: `sendrawtransaction ["HEX"]`
     #[method(name = "sendrawtransaction")]
     async fn send_raw_transaction(&self, hexstring: String) -> RpcResult<String>;
 
@@ -198,7 +198,7 @@ pub trait ChainApi {
     ///
     /// - `verbose`: `true` for what they say.
     ///
-    /// Example: `getrawtransaction ["$txid", true]`
+    /// Example: `getrawtransaction ["TXID", true]`
     #[method(name = "getrawtransaction", blocking)]
     fn raw_transaction(&self, txid: String, verbose: Option<bool>) -> RpcResult<Box<RawValue>>;
 }
@@ -217,7 +217,7 @@ pub trait MiningApi {
     /// - `nblocks`: 1 to 10000.
     /// - `address`: whom they reward.
     ///
-    /// Example: `generatetoaddress [2, "rp2p1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs6hhc4p"]`
+    /// Example: `generatetoaddress [2, "ADDRESS"]`
     #[method(name = "generatetoaddress")]
     async fn generate_to_address(&self, nblocks: u32, address: String) -> RpcResult<Vec<String>>;
 }
@@ -241,7 +241,7 @@ pub trait WalletApi {
     ///
     /// - `amount`: what arrives; the fee, and 0.05 coins where the address is new to the chain, come on top.
     ///
-    /// Example: `sendtoaddress ["rp2p1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs6hhc4p", 1.5]`
+    /// Example: `sendtoaddress ["ADDRESS", 1.5]`
     #[method(name = "sendtoaddress")]
     async fn send_to_address(&self, address: String, amount: AmountText) -> RpcResult<String>;
 }

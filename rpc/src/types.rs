@@ -3,7 +3,8 @@
 //! Amounts are [`Coins`]: a JSON number whose digits are the exact decimal text. Nothing here goes through a float on the
 //! way out; a reader that has only floats still gets every amount below 90 million coins right.
 //!
-//! What is absent: `flatten` and enums that serde must look ahead for. They would buffer a number as a float.
+//! What is absent: enums that serde must look ahead for, and `flatten` of a shape with amounts. They would buffer a
+//! number as a float.
 
 use dotp2p_chain::amount::Amount;
 use serde::{Deserialize, Serialize};

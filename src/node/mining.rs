@@ -131,7 +131,9 @@ async fn find(handle: &Arc<NodeHandle>, reader: Arc<Reader>, to: PublicKey, roun
             let mut extra = round.to_le_bytes().to_vec();
             extra.extend_from_slice(&(thread as u64).to_le_bytes());
             let block = miner::template(&reader, to, extra, now_s())?;
-            let tried = |count| drop(handle.mining.tried.fetch_add(count, Ordering::Relaxed));
+            let tried = |count| {
+                handle.mining.tried.fetch_add(count, Ordering::Relaxed);
+            };
             let block = miner::mine(block, &done, tried)?;
             drop(found.try_send(block));
             Some(())

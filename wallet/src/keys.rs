@@ -147,6 +147,7 @@ impl fmt::Debug for Keys {
 mod tests {
     use super::*;
     use crate::seed::Phrase;
+    use dotp2p_chain::hash::to_hex;
 
     fn keys(count: u32) -> Keys {
         let phrase: Phrase =
@@ -154,6 +155,20 @@ mod tests {
                 .parse()
                 .unwrap();
         Keys::new(&phrase.seed(), count).unwrap()
+    }
+
+    /// Computed apart, in Python from BIP 32's text: what other wallets of the same phrase must get.
+    #[test]
+    fn worked_example() {
+        let keys = keys(3);
+        let expected = [
+            "3b72b482ff7656a4f86f17bafecd959ada350df1db088cebe57eb84dda708fc4",
+            "1e1d6bf450f9671ef029789b1c2946c2ca6c03a1d61fe283eab8bf04db6de446",
+            "9a10f95ea32eaf4697d31ab2fb851c97e493a9e67fc29faa37053e5edffcd118",
+        ];
+        assert_eq!(keys.all().iter().map(|key| to_hex(&key.0)).collect::<Vec<_>>(), expected);
+        let salt = keys.salt(&ChainId([0; 32]), &"alice".parse().unwrap(), 0);
+        assert_eq!(to_hex(&salt), "b9a6724bb2b2b5088da9299c2cb90eb6");
     }
 
     #[test]

@@ -184,10 +184,9 @@ fn io_error(doing: &'static str, path: &Path, source: io::Error) -> AccessError 
     }
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    #![cfg(unix)]
-
     use super::*;
     use std::os::unix::fs::symlink;
 

@@ -18,24 +18,26 @@
 //! Commit expires before its hash can be claimed; a Claim needs the name to be free; and what is missing after a
 //! Claim is read from the name's entry.
 
+mod action;
 mod machine;
 mod send;
 
 use dotp2p_chain::amount::Amount;
 use dotp2p_chain::entry::{Account, CommitmentEntry, NameEntry, Stage};
-use dotp2p_chain::hash::{ChainId, CommitmentHash, Txid, to_hex};
+use dotp2p_chain::hash::{ChainId, CommitmentHash, Txid};
 use dotp2p_chain::height::Height;
 use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::name::Name;
 use dotp2p_chain::op::{Claim, NameBytes};
 use dotp2p_chain::params::Rules;
 use dotp2p_chain::records::{self, Limits, Records, RecordsError};
-use dotp2p_chain::tx::Transaction;
 use serde::{Deserialize, Serialize};
 
 use crate::build::FeeRate;
 use crate::keys::Keys;
 use crate::text;
+
+pub use action::{Action, Failure, Step, Waiting};
 
 /// The last attempt: after so many commitments that died, something else is wrong.
 pub const ATTEMPT_MAX: u32 = 20;
@@ -62,6 +64,8 @@ pub trait Chain {
     fn commitment(&self, hash: &CommitmentHash) -> Option<CommitmentEntry>;
     /// Whether a transaction is in the pool.
     fn pending(&self, txid: &Txid) -> bool;
+    /// Whether a transaction is in a block of the active chain.
+    fn mined(&self, txid: &Txid) -> bool;
     /// What gets a transaction into the next blocks.
     fn fee_rate(&self) -> FeeRate;
     /// What gets it into the very next block: the pool's top band.
@@ -124,128 +128,7 @@ pub enum RequestError {
     },
 }
 
-/// Where a registration stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Step {
-    /// Waits for coins, or for the price to fall below the limit.
-    Funds,
-    /// The Commit is to be mined.
-    Commit,
-    /// The commitment must grow old enough.
-    Age,
-    /// The Claim is to be mined.
-    Claim,
-    /// Somebody else has the name; it is not certain yet that it stays so.
-    Rival,
-    /// The name is ours; records or years are still to come.
-    Finish,
-    /// The name is ours, with all that was asked for.
-    Done,
-    /// It ended without the name.
-    Failed(Failure),
-}
-
-/// Why a registration ended without the name, or without all that was asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-pub enum Failure {
-    /// Somebody else was first.
-    #[error("the name is taken by {} since height {since}; {spent} coins were spent", to_hex(&.by.0))]
-    Taken {
-        /// The owner.
-        #[serde(with = "text::key")]
-        by: PublicKey,
-        /// Since when.
-        #[serde(with = "text::height")]
-        since: Height,
-        /// Fees and burns so far.
-        #[serde(with = "text::atoms")]
-        spent: Amount,
-    },
-    /// Too many commitments died.
-    #[error("{attempts} commitments grew too old without a claim being mined; {spent} coins were spent")]
-    Attempts {
-        /// How many.
-        attempts: u32,
-        /// Fees and burns so far.
-        #[serde(with = "text::atoms")]
-        spent: Amount,
-    },
-    /// The pool refused too often.
-    #[error("transactions were refused again and again: {reason}")]
-    Refused {
-        /// The last refusal.
-        reason: String,
-    },
-    /// The wallet is not the one it began with.
-    #[error("key {} is not in this wallet", to_hex(&.key.0))]
-    Key {
-        /// The key.
-        #[serde(with = "text::key")]
-        key: PublicKey,
-    },
-}
-
-/// What is waited for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Waiting {
-    /// Coins at one key of the wallet.
-    Coins {
-        /// Where to send them.
-        pay_to: PublicKey,
-        /// What must be there, fees included.
-        needed: Amount,
-        /// What is there.
-        have: Amount,
-    },
-    /// A price within the limit.
-    Price {
-        /// What it would cost in all.
-        needed: Amount,
-        /// What may be spent.
-        limit: Amount,
-    },
-    /// The Commit's block.
-    Commit(Txid),
-    /// The commitment's age.
-    Age,
-    /// The Claim's block.
-    Claim(Txid),
-    /// The block of what came after somebody else's Claim for us.
-    Finish(Txid),
-    /// A few blocks on top of somebody else's claim.
-    Rival {
-        /// Who has the name.
-        by: PublicKey,
-    },
-    /// A new block, after a refusal.
-    Refused {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// What to do now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "made once a block and registration, moved once")]
-pub enum Action {
-    /// Nothing before the next block.
-    Wait {
-        /// For what.
-        what: Waiting,
-        /// Blocks until the name can be ours, if that can be told.
-        blocks_left: Option<u32>,
-    },
-    /// Store the registration, then offer this to the pool; tell a refusal to [`Registration::refused`].
-    Send(Transaction),
-    /// The name is ours, with all that was asked for.
-    Done,
-    /// It has ended.
-    Failed(Failure),
-}
-
-/// A transaction that was sent, in all its versions.
+/// A transaction that was sent, in all its versions: of rising fee and one nonce; any of them may be mined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sent {
@@ -254,18 +137,27 @@ struct Sent {
     payer: PublicKey,
     nonce: u64,
     #[serde(with = "text::atoms")]
-    fee: Amount,
-    #[serde(with = "text::atoms")]
     burn: Amount,
     /// The tip when the last version was sent.
     #[serde(with = "text::height")]
     at: Height,
     #[serde(with = "text::height")]
     expiry: Height,
-    /// Versions of rising fee and one nonce; any of them may be mined.
-    #[serde(with = "text::display_list")]
-    txids: Vec<Txid>,
-    /// The last version.
+    /// The highest fee tried, even if the pool refused it.
+    #[serde(with = "text::atoms")]
+    tried: Amount,
+    /// Oldest first, none of them refused.
+    versions: Vec<Version>,
+}
+
+/// One version of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Version {
+    #[serde(with = "text::display")]
+    txid: Txid,
+    #[serde(with = "text::atoms")]
+    fee: Amount,
     #[serde(with = "text::bytes")]
     bytes: Vec<u8>,
 }
@@ -294,8 +186,16 @@ struct Claimed {
     /// Fees and burns of ours that brought it about.
     #[serde(with = "text::atoms")]
     spent: Amount,
+    /// Whether it had records and years as asked for.
     complete: bool,
+    /// Our transaction that made it so, if it was ours; a reorganisation may take it away.
+    by: Option<TxidText>,
 }
+
+/// A [`Txid`] as it stands in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct TxidText(#[serde(with = "text::display")] Txid);
 
 /// A registration under way; see the module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,3 +31,17 @@ impl SaltKey {
         bytes.first_chunk().copied().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dotp2p_chain::hash::to_hex;
+
+    /// Computed apart (Python's hmac): what other wallets of the same seed must get.
+    #[test]
+    fn worked_example() {
+        let key = SaltKey(Zeroizing::new([7; 32]));
+        let salt = key.salt(&ChainId([1; 32]), &"alice".parse().unwrap(), 2);
+        assert_eq!(to_hex(&salt), "64fdda8ff4f46819c5cd7d9ed8cef732");
+    }
+}

@@ -1,5 +1,7 @@
 use super::*;
 use crate::check::MEDIAN_SPAN;
+use crate::hash::RootsCommitment;
+use crate::pow::CompactTarget;
 
 mod model;
 
@@ -239,6 +241,7 @@ fn long_chains_connect_and_fall_without_recursion() {
     }
     assert_eq!(tree.body_arrived(&hashes[1]).unwrap(), hashes[1..]);
     assert_eq!(tree.best(), hashes[50_000]);
+    assert_eq!((tree.connected_ends.len(), tree.header_ends.len()), (1, 1), "only ends of branches compete");
     assert_eq!(tree.reject(&hashes[1]), hashes[1..]);
     assert_eq!((tree.best(), tree.tips().count()), (hashes[0], 1));
 }

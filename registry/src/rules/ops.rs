@@ -77,7 +77,7 @@ fn claim(
     context: &Context<'_>,
     tally: &mut Tally,
 ) -> Result<(), RuleError> {
-    let name = name_of(&op.name, "N8a, N8b")?;
+    let name = op.name.to_name().map_err(RuleError::ClaimName)?;
     let key = EntryKey::Commitment(op.commitment(context.chain_id));
     let before = view.name(&name);
     match before.as_ref().map(|row| Stage::of(row.entry.expires, context.height, context.rules)) {
@@ -233,6 +233,9 @@ fn buy(
         return Err(RuleError::Zero("N14d"));
     }
     let (name, before) = active(view, &op.name, context, "N14")?;
+    if before.entry.owner == body.payer {
+        return Err(RuleError::BuysFromItself(name));
+    }
     let Some(offer) = before.entry.offer else {
         return Err(RuleError::NoOffer { name, rule: "N14e" });
     };
@@ -241,9 +244,6 @@ fn buy(
     }
     if offer.buyer.is_some_and(|buyer| buyer != body.payer) {
         return Err(RuleError::NotTheBuyer(name));
-    }
-    if before.entry.owner == body.payer {
-        return Err(RuleError::BuysFromItself(name));
     }
     pay(view, &body.payer, Amount::ZERO, Some((before.entry.owner, op.price)), tally)?;
     let entry = new_owner(&before.entry, body.payer, context.height);
@@ -276,10 +276,6 @@ fn new_owner(before: &NameEntry, owner: dotp2p_chain::key::PublicKey, since: Hei
     NameEntry { owner, manager: None, recovery: None, offer: None, since, ..before.clone() }
 }
 
-fn name_of(bytes: &NameBytes, rule: &'static str) -> Result<Name, RuleError> {
-    bytes.to_name().map_err(|error| RuleError::Name { error, rule })
-}
-
 /// The name's row in a stage in which somebody holds it: active or grace.
 fn held(
     view: &mut View<'_>,
@@ -287,7 +283,7 @@ fn held(
     context: &Context<'_>,
     rule: &'static str,
 ) -> Result<(Name, Arc<NameRow>, Stage), RuleError> {
-    let name = name_of(name, rule)?;
+    let name = name.to_name().map_err(|error| RuleError::Name { error, rule })?;
     let Some(row) = view.name(&name) else {
         return Err(RuleError::Absent { name, rule });
     };

@@ -40,7 +40,9 @@ pub enum Problem {
     #[error("$GENERATE is not expanded: write its records out, one a line")]
     Generate,
     /// Another word with a dollar sign.
-    #[error("{0:?} is no directive known here: $ORIGIN and $TTL are (write \\$ for an owner that begins with a dollar)")]
+    #[error(
+        "{0:?} is no directive known here: $ORIGIN and $TTL are (write \\$ for an owner that begins with a dollar)"
+    )]
     Directive(String),
     /// The line ends too early.
     #[error("the line ends where {0} should stand")]
@@ -49,7 +51,9 @@ pub enum Problem {
     #[error("{0:?} is left over: the record was complete before it (text with spaces needs quotes)")]
     Extra(String),
     /// A first line without owner.
-    #[error("an indented line belongs to the owner above it, and there is none: begin the line with its owner, `@` for the name itself")]
+    #[error(
+        "an indented line belongs to the owner above it, and there is none: begin the line with its owner, `@` for the name itself"
+    )]
     NoOwner,
     /// A record of somebody else's name.
     #[error("owner {owner} is outside {zone}: write it relative to the name, or correct $ORIGIN")]
@@ -105,6 +109,9 @@ pub enum Problem {
     /// A character-string longer than its length octet can say.
     #[error("a string has {0} octets, at most 255 fit one: split it into several in quotes")]
     StringLength(usize),
+    /// A key of SvcParams given twice (RFC 9460, 2.1).
+    #[error("parameter {0} is there twice")]
+    ParamTwice(String),
     /// RFC 3597's length differs from what follows.
     #[error("\\# announces {announced} octets, and {found} follow")]
     GenericLength {
@@ -158,7 +165,7 @@ pub enum Fault {
     #[error("it ends before {0} is complete")]
     Short(&'static str),
     /// Octets follow the last field.
-    #[error("{0} octets are left over")]
+    #[error("octets left over: {0}")]
     Trailing(usize),
     /// A domain name inside.
     #[error("bad domain name: {0}")]
@@ -174,7 +181,7 @@ pub enum Fault {
         expected: usize,
     },
     /// A value outside what the type allows.
-    #[error("bad {0}")]
+    #[error("expected {0}")]
     Value(&'static str),
     /// Keys of SvcParams out of order or twice (RFC 9460, 2.2).
     #[error("parameter {0} is out of order or there twice")]

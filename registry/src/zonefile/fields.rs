@@ -242,11 +242,7 @@ impl Field {
 }
 
 /// Reads a decimal number of digits alone, at most `max`.
-pub(super) fn number<T: TryFrom<u64>>(
-    token: &Token<'_>,
-    max: u64,
-    expected: &'static str,
-) -> Result<T, ZoneFileError> {
+pub(super) fn number<T: TryFrom<u64>>(token: &Token<'_>, max: u64, expected: &'static str) -> Result<T, ZoneFileError> {
     let plain = token.text.bytes().all(|byte| byte.is_ascii_digit());
     let value = token.text.parse::<u64>().ok().filter(|value| plain && *value <= max);
     value.and_then(|value| T::try_from(value).ok()).ok_or_else(|| token.is_not(expected))

@@ -17,13 +17,7 @@ use super::{DEFAULT_TTL, Import, Note, Options, Problem, ZoneFileError};
 ///   takes `$TTL`, else the TTL written last, else the SOA's negative TTL, else 3600.
 /// - Result: the records, and notes on what was dropped or changed: SOA, NS of the name itself (kept with
 ///   [`Options::delegate`]), what a signer of zones had made, TTLs that differed within an RRset.
-pub fn import(
-    text: &str,
-    name: &Name,
-    tld: &str,
-    options: Options,
-    limits: Limits,
-) -> Result<Import, ZoneFileError> {
+pub fn import(text: &str, name: &Name, tld: &str, options: Options, limits: Limits) -> Result<Import, ZoneFileError> {
     let mut reader = Reader::new(name, tld);
     let (mut records, mut notes) = (Vec::new(), Vec::new());
     for entry in entries(text)? {
@@ -135,10 +129,7 @@ impl Reader {
     }
 
     /// Reads owner, TTL, class and type; RDATA is left in the cursor.
-    fn head<'t, 'a>(
-        &mut self,
-        entry: &'t Entry<'a>,
-    ) -> Result<(DomainName, Head, Cursor<'t, 'a>), ZoneFileError> {
+    fn head<'t, 'a>(&mut self, entry: &'t Entry<'a>) -> Result<(DomainName, Head, Cursor<'t, 'a>), ZoneFileError> {
         let mut tokens = Cursor::new(entry);
         let owner = if entry.indented {
             self.owner.clone().ok_or_else(|| tokens.place().fail(Problem::NoOwner))?
@@ -157,8 +148,7 @@ impl Reader {
             } else if !class && matches!(word.as_str(), "CH" | "HS" | "CS" | "ANY" | "NONE") {
                 return Err(token.at.fail(Problem::Class(word)));
             } else {
-                let rtype =
-                    type_number(&word).ok_or_else(|| token.at.fail(Problem::Type(token.text.to_owned())))?;
+                let rtype = type_number(&word).ok_or_else(|| token.at.fail(Problem::Type(token.text.to_owned())))?;
                 self.last_ttl = seen_ttl.or(self.last_ttl);
                 return Ok((owner, Head { rtype, at: token.at, ttl: seen_ttl }, tokens));
             }

@@ -16,15 +16,16 @@ const DEFAULTS: [u8; 3] = [0x12, 0x16, 0x13];
 pub(super) fn read(wire: &mut Wire<'_>) -> Result<String, Fault> {
     const WHAT: &str = "a location";
     if wire.u8(WHAT)? != 0 {
-        return Err(Fault::Value("LOC version: only 0 is known"));
+        return Err(Fault::Value("version 0"));
     }
     let mut sizes = String::new();
     for octet in wire.array::<3>(WHAT)? {
         sizes.push(' ');
-        sizes.push_str(&size_text(octet).ok_or(Fault::Value("LOC size or precision"))?);
+        sizes.push_str(&size_text(octet).ok_or(Fault::Value("a digit and a power of ten, each up to 9"))?);
     }
-    let latitude = angle_text(wire.u32(WHAT)?, 90, ['N', 'S']).ok_or(Fault::Value("latitude"))?;
-    let longitude = angle_text(wire.u32(WHAT)?, 180, ['E', 'W']).ok_or(Fault::Value("longitude"))?;
+    let latitude = angle_text(wire.u32(WHAT)?, 90, ['N', 'S']).ok_or(Fault::Value("a latitude up to 90 degrees"))?;
+    let longitude =
+        angle_text(wire.u32(WHAT)?, 180, ['E', 'W']).ok_or(Fault::Value("a longitude up to 180 degrees"))?;
     let altitude = i64::from(wire.u32(WHAT)?) - DEEPEST_CM;
     let sign = if altitude < 0 { "-" } else { "" };
     let (metres, cm) = (altitude.abs() / 100, altitude.abs() % 100);
@@ -121,7 +122,12 @@ fn decimal(text: &str, places: usize) -> Option<i64> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let plain = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.len() + fraction.len() == 0 || !plain(whole) || !plain(fraction) || fraction.len() > places || whole.len() > 12 {
+    if whole.len() + fraction.len() == 0
+        || !plain(whole)
+        || !plain(fraction)
+        || fraction.len() > places
+        || whole.len() > 12
+    {
         return None;
     }
     format!("{whole}{fraction:0<places$}").parse::<i64>().ok().map(|value| sign * value)

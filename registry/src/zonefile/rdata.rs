@@ -59,11 +59,7 @@ pub(super) struct Parsed {
 }
 
 /// Reads the tokens left as RDATA of `rtype`; relative names end in `origin`.
-pub(super) fn parse(
-    rtype: u16,
-    tokens: &mut Cursor<'_, '_>,
-    origin: &DomainName,
-) -> Result<Parsed, ZoneFileError> {
+pub(super) fn parse(rtype: u16, tokens: &mut Cursor<'_, '_>, origin: &DomainName) -> Result<Parsed, ZoneFileError> {
     let start = tokens.place();
     if tokens.peek().is_some_and(|token| !token.quoted && token.text == "\\#") {
         let octets = parse_generic(tokens)?;
@@ -96,4 +92,4 @@ fn parse_generic(tokens: &mut Cursor<'_, '_>) -> Result<Vec<u8>, ZoneFileError> 
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

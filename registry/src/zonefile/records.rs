@@ -30,10 +30,7 @@ pub fn flatten(records: &Records) -> impl Iterator<Item = Record> {
 
 /// Gathers records into RRsets. Records given twice are kept once; of differing TTLs of one RRset the smallest is
 /// taken (RFC 2181, 5.2), and a note says so.
-pub fn gather(
-    records: impl IntoIterator<Item = Record>,
-    limits: Limits,
-) -> Result<Import, ZoneFileError> {
+pub fn gather(records: impl IntoIterator<Item = Record>, limits: Limits) -> Result<Import, ZoneFileError> {
     let mut sets = BTreeMap::<(Owner, u16), (RecordSet, u32)>::new();
     for Record { owner, rtype, ttl, rdata } in records {
         let (set, longest) = sets.entry((owner.clone(), rtype)).or_insert_with(|| {

@@ -136,8 +136,7 @@ fn check_set(set: &RecordSet, records: &Records) -> Result<(), SigningError> {
 
 /// The owners above `owner`, nearest first, the apex last.
 fn above(owner: &Owner) -> impl Iterator<Item = Owner> {
-    (1..=owner.labels().len())
-        .map(|skip| Owner::new(owner.labels().iter().skip(skip).map(Vec::as_slice)))
+    (1..=owner.labels().len()).map(|skip| Owner::new(owner.labels().iter().skip(skip).map(Vec::as_slice)))
 }
 
 fn warn_hidden(set: &RecordSet, records: &Records, warnings: &mut Vec<Warning>) {
@@ -184,6 +183,74 @@ fn warn_targets(set: &RecordSet, records: &Records, zone: &DomainName, warnings:
                 let (cut, target) = (owner_text(&set.owner), name.to_string());
                 warnings.push(Warning::GlueMissing { cut, target });
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dotp2p_chain::records::Limits;
+
+    use super::*;
+    use crate::zonefile::{Options, import};
+
+    fn check(text: &str) -> Result<Vec<String>, String> {
+        let name: Name = "hello".parse().unwrap();
+        let limits = Limits { name_len: 5, tld_len: 3, max: 4_096 };
+        let import = import(text, &name, "p2p", Options { delegate: true }, limits).unwrap();
+        match check_for_signing(&import.records, &name, "p2p") {
+            Ok(warnings) => Ok(warnings.iter().map(ToString::to_string).collect()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_served() {
+        for (text, error) in [
+            ("w CNAME @\nw A 192.0.2.1", "w has a CNAME beside A: an alias has nothing else, remove one of them"),
+            ("w CNAME @\nw DNAME a", "w has a CNAME beside DNAME: an alias has nothing else, remove one of them"),
+            ("w CNAME a\nw CNAME b", "w has 2 CNAME records, one is allowed"),
+            ("@ DNAME a\n@ DNAME b", "@ has 2 DNAME records, one is allowed"),
+            ("w MX \\# 2 0000", "w: MX RDATA: bad domain name: it does not end"),
+        ] {
+            assert_eq!(check(text), Err(error.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_probably_not_meant() {
+        for (text, warning) in [
+            ("d DNAME e\na.b.d A 192.0.2.1", "a.b.d is below the DNAME of d and will not be seen"),
+            ("@ DNAME e.example.\na A 192.0.2.1", "a is below the DNAME of @ and will not be seen"),
+            ("s NS n.example.\ns TXT x", "s TXT is under the delegation of s and will not be served"),
+            ("s NS n.example.\na.s MX 0 .", "a.s MX is under the delegation of s and will not be served"),
+            ("@ NS n.example.\na CNAME b", "a CNAME is under the delegation of @ and will not be served"),
+            ("s NS n.s", "s is delegated to n.s.hello.p2p., which is inside it and has no address here"),
+            ("s NS s", "s is delegated to s.hello.p2p., which is inside it and has no address here"),
+            (
+                "s DS 1 13 2 (\n00000000000000000000000000000000 00000000000000000000000000000000)",
+                "s has DS without NS: there is no delegation for it",
+            ),
+            ("m MX 10 w\nw CNAME @", "m MX names w.hello.p2p., which is an alias (CNAME)"),
+            ("m SRV 0 0 1 W\nw CNAME @", "m SRV names W.hello.p2p., which is an alias (CNAME)"),
+            ("s NS w\nw CNAME @", "s NS names w.hello.p2p., which is an alias (CNAME)"),
+        ] {
+            assert_eq!(check(text), Ok(vec![warning.to_owned()]), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_order() {
+        for text in [
+            "",
+            "@ CNAME elsewhere.example.",
+            "@ DNAME elsewhere.example.\n@ A 192.0.2.1",
+            "s NS n.s\nn.s A 192.0.2.1\nn.s AAAA ::1",
+            "s NS s\ns A 192.0.2.1",
+            "s NS n\nn A 192.0.2.1",
+            "m MX 10 w.example.\nw CNAME @",
+        ] {
+            assert_eq!(check(text), Ok(Vec::new()), "{text}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::error::{Fault, Problem, RdataError, ZoneFileError};
+use super::error::{Fault, Problem, ZoneFileError};
 use super::fields::Wire;
 use super::lexer::{Cursor, Token};
 use super::text::{octets, quoted};
@@ -123,8 +123,7 @@ pub(super) fn parse(tokens: &mut Cursor<'_, '_>, out: &mut Vec<u8>) -> Result<()
         let value = plain.or(value);
         let octets = if name == key_name(key) { value_octets(key, value, token)? } else { raw(value, token)? };
         if params.insert(key, octets).is_some() {
-            let (rtype, fault) = (64, Fault::ParamOrder(key_name(key)));
-            return Err(token.at.fail(RdataError { rtype, fault }.into()));
+            return Err(token.at.fail(Problem::ParamTwice(key_name(key))));
         }
     }
     for (key, value) in params {

@@ -115,11 +115,7 @@ static FORMS: &[Form] = &[
     form(41, "OPT", &[]),
     form(42, "APL", &[]),
     form(43, "DS", DELEGATION),
-    form(
-        44,
-        "SSHFP",
-        &[U8("an algorithm"), U8("a fingerprint type"), Digest("a fingerprint", &[(1, 20), (2, 32)])],
-    ),
+    form(44, "SSHFP", &[U8("an algorithm"), U8("a fingerprint type"), Digest("a fingerprint", &[(1, 20), (2, 32)])]),
     form(45, "IPSECKEY", &[]),
     form(46, "RRSIG", &[]),
     form(47, "NSEC", &[]),

@@ -42,7 +42,8 @@ pub struct HeaderInfo {
 /// `getblock`: `T` is a txid or a [`TransactionInfo`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlockInfo<T> {
-    /// The header.
+    /// The header's fields stand among the block's, as in bitcoind.
+    #[serde(flatten)]
     pub header: HeaderInfo,
     /// Bytes of the whole block.
     pub size: u32,

@@ -42,7 +42,7 @@ pub struct NameInfo {
     pub expired: bool,
     /// Whether DNS answers with what the present owner says.
     pub served: bool,
-    /// Whether DNS answers with newer records, from the pool.
+    /// Whether newer records wait in the pool that DNS may answer with already (L5).
     pub provisional: bool,
 }
 

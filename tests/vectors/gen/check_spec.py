@@ -1,4 +1,4 @@
-"""Every worked example of docs/spec against this implementation; also the published ASERT and BIP 340 vectors beside it."""
+"""Every worked example of docs/spec against this implementation; also the published ASERT and BIP 340 vectors."""
 
 import csv
 import pathlib
@@ -10,8 +10,8 @@ sys.dont_write_bytecode = True
 
 import secp  # noqa: E402
 from common import NETWORKS, key  # noqa: E402
-from rules import (MAIN, REGTEST, TEST, asert, base_price, bits_of, block_hash, canonical, claim_burn, commit_burn,  # noqa: E402
-                   free_from, genesis, label_refusal, median, next_level, premium, reference_time, subsidy, target_of,
+from rules import (MAIN, REGTEST, TEST, asert, base_price, bits_of, block_hash, canonical, claim_burn,  # noqa: E402
+                   commit_burn, free_from, genesis, label_refusal, median, next_level, premium, reference_time, subsidy, target_of,
                    work_of)
 from scale import compact, sha256  # noqa: E402
 from state import Name  # noqa: E402

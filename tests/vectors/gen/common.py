@@ -14,7 +14,7 @@ NETWORKS = {
     "regtest": REGTEST,
     # an all-short life, ASERT on, small bodies, a subsidy that runs out
     "short": Rules(spacing=10, half_life=100, limit_bits=0x207FFFFF, body_max=2000, subsidy=40 * 10**8,
-                   halving_interval=10, maturity=3, min_age=1, max_age=8, commit_target=2, commit_max=4, year=30,
+                   halving_interval=5, maturity=3, min_age=1, max_age=8, commit_target=2, commit_max=4, year=30,
                    years_ahead=3, grace=5, p0=10**9, h=2, halvings=3, records_max=600,
                    id=sha256(b"dotp2p/vectors/short")[:16], tld=b"x", genesis_time=1700000000,
                    genesis_bits=0x207FFFFF),

@@ -3,15 +3,15 @@
 from dataclasses import replace
 from functools import lru_cache
 
-from chain import Judged, Node, body_bytes, encode_coinbase
+from chain import Judged, Node, body_bytes, encode_coinbase, steps_before
 from common import CHAIN_ID, NETWORKS, Rng, key, networks
 from gen_codec import SECRETS, entry_list
 from gen_ops import ONE_A, sized
 from rules import (EMPTY_RECORDS, Refused, block_hash, commitment_of, encode_header, encode_roots, records_hash, stage,
                    target_of, work_check)
 from scale import H, Reader, U64, Undecodable, compact, vec
-from state import (ACCOUNT, COMMITMENT, LEVEL, NAME, REWARD, check_proof, decode_proof, encode_proof, read_account,
-                   read_name, state_root, supply, tree_proof)
+from state import (ACCOUNT, COMMITMENT, LEVEL, NAME, REWARD, Context, apply_tx, check_proof, decode_proof, encode_proof,
+                   read_account, read_name, state_root, supply, tree_proof)
 from tx import Tx, claim_hash, op, sign_tx
 
 A, B, C, D, E, F = (key(x) for x in "ABCDEF")
@@ -89,10 +89,10 @@ class Script:
         v = self.node.tip.entries.get((NAME, label))
         return v and read_name(v)
 
-    def json(self, comment):
+    def json(self, name, comment):
         g = self.node.genesis
-        return {"comment": comment, "network": self.net, "genesis": g.bytes.hex(), "events": len(self.events),
-                "tip": self.node.tip.hash.hex(), "height": self.node.tip.height}
+        return {"chain": name, "comment": comment, "network": self.net, "genesis": g.bytes.hex(),
+                "events": len(self.events), "tip": self.node.tip.hash.hex(), "height": self.node.tip.height}
 
 
 def bad_headers(s):
@@ -100,7 +100,6 @@ def bad_headers(s):
     n = s.node
     tip = n.tip
     good = s.make([])
-    h = tip.height + 1
     # the message alone: the same hash may still come whole
     s.bad(good[:88], "B8", "B13.1", "message", "a header alone")
     s.bad(good[:188], "B8", "B13.1", "message", "no pow, no body")
@@ -225,7 +224,9 @@ def long_life():
     bad_bodies(s, b"twice")
     s.good([s.tx(n.tip, [s.claim(b"twice", B)]), s.tx(n.tip, [s.claim(b"bobby", C)], payer=B)],
            "two names; bobby is paid by B for C")
-    s.good([tx([op("Update", b"bobby", sized(600))], payer=C)], "an Update above 512 bytes burns")
+    s.good([tx([op("Update", b"bobby", sized(600))], payer=C), s.tx(n.tip, [s.commit(b"twice", B)])],
+           "an Update above 512 bytes burns; a hash consumed is committed anew")
+    anew = n.tip.height
     s.good([tx([op("SetKeys", b"bobby", D, E)], payer=C), s.tx(n.tip, [op("Offer", b"alice", 3 * COIN, None)],
                                                              payer=B)], "keys of bobby, an offer of alice")
     s.good([tx([op("Buy", b"alice", 3 * COIN)], payer=C), s.tx(n.tip, [op("Update", b"bobby", ONE_A)], payer=D)],
@@ -248,7 +249,7 @@ def long_life():
     # a branch: equal work does not move the tip, more does, and back again
     s.run_to(40)
     fork = n.tip
-    a1 = s.good([tx([op("Pay", B, 111)])], "branch a, 1")
+    s.good([tx([op("Pay", B, 111)])], "branch a, 1")
     a2 = s.good([tx([op("Transfer", b"alice", C)], payer=B)], "branch a, 2")
     s.snapshot()
     b1 = s.good([s.tx(fork, [op("Pay", B, 222)])], "branch b, 1: less work", parent=fork, extra=b"b")
@@ -279,14 +280,31 @@ def long_life():
     s.bad(s.make([], time=n.least_time(n.tip) - 1), "B12b", "B13.7", "hash", "a second less")
     s.good(comment="the least again", time=n.least_time(n.tip))
     # alice is renewed away from the others; commitments live to age 100
+    twice = (COMMITMENT, s.commit(b"twice", B)["hash"])
+    s.run_to(anew + 100)
+    assert twice in n.tip.entries
+    s.good(comment="the hash committed anew goes by its own height")
+    assert twice not in n.tip.entries
     s.run_to(late + 100 - 1)
+    fork = n.tip
     s.good([tx([s.claim(b"late", B)], expiry=late + 100)], "claimed at age 100, the last block")
     assert (COMMITMENT, s.commit(b"old", C)["hash"]) in n.tip.entries
     s.bad(s.make([tx([s.claim(b"old", C)])]), "N8c", "B14.8", "hash", "age 101: the commitment is gone")
     s.good([tx([s.commit(b"old", C)])], "the same hash committed anew")
     assert (COMMITMENT, s.commit(b"old", C)["hash"]) in n.tip.entries
-    s.run_to(140)
     s.snapshot()
+    # a branch where late was not claimed and both commitments died, and back
+    back = n.tip
+    x = fork
+    for i in range(n.tip.height - fork.height + 1):
+        x = s.good([], "a branch without the claim" if not i else "", parent=x, extra=b"e")
+    assert n.tip is x and s.name_at(b"late") is None
+    s.snapshot()
+    x = s.good([], "back: equal", parent=back, extra=b"f")
+    x = s.good([], "back: more", parent=x, extra=b"f")
+    assert n.tip is x and s.name_at(b"late")
+    s.snapshot()
+    s.run_to(140)
     # alice (claimed 5) expires 205: grace 205 to 224, released 225 to 244, free from 245
     s.run_to(203)
     s.good([tx([op("Update", b"alice", EMPTY_RECORDS)], payer=B)], "alice active: her last block")
@@ -296,8 +314,8 @@ def long_life():
     e_bob = s.name_at(b"bobby").expires
     s.run_to(223)
     assert stage(s.rules, e_bob, 224) == "grace"
-    s.good([tx([op("Renew", b"bobby", 1), s.commit(b"alice", C, 1), s.commit(b"alice", D, 2), s.commit(b"alice", E, 3)])],
-           "bobby is renewed out of grace; three commit to alice")
+    s.good([tx([op("Renew", b"bobby", 1), s.commit(b"alice", C, 1), s.commit(b"alice", D, 2),
+                s.commit(b"alice", E, 3)])], "bobby is renewed out of grace; three commit to alice")
     s.good([], "alice released: her first block")
     marks["released"] = n.tip
     s.bad(s.make([tx([op("Renew", b"alice", 1)])]), "N10b", "B14.8", "hash", "alice released: no Renew")
@@ -398,7 +416,7 @@ def short_life():
     s.snapshot()
     good([tx([s.claim(b"twice", C, 5)])], "twice claimed in its release, with a premium")
     s.bad(s.make([tx([s.claim(b"twice", D, 6)])], time=step()), "N8f", "B14.8", "hash", "the other comes too late")
-    while n.tip.height < 10 * 32 + 2:
+    while n.tip.height < r.halving_interval * 32 + 2:
         good()
     assert not any(k == REWARD for k, _ in n.tip.entries)
     good([], "no subsidy, no fees: no reward entry")
@@ -413,6 +431,73 @@ def short_life():
     return s, marks
 
 
+# ---- short, at random
+
+@lru_cache(maxsize=None)
+def random_life():
+    s, rng = Script("short"), Rng("random life")
+    n, r = s.node, s.rules
+    people = [A, B, C, D, E]
+    labels = [b"alpha", b"bravo", b"delta", b"gamma", b"omega", b"kappa", b"sigma"]
+    pending, hashes = [], {}  # Claims whose Commit was accepted, Claims by hash
+
+    def some_op():
+        label, who = rng.pick(labels), rng.pick(people)
+        some = [None, None, None, *people]
+        kind = rng.pick(["Commit"] * 2 + ["Claim"] * 12 + ["Pay", "Update", "Renew", "SetKeys", "Transfer", "Offer",
+                                                         "Offer", "Buy", "Buy", "Recover"])
+        if kind == "Renew" and rng.below(8):
+            kind = "Buy"
+        if kind == "Claim" and pending:
+            return rng.pick(pending[-10:])
+        if kind in ("Commit", "Claim"):
+            o = s.claim(label, who, rng.below(256))
+            hashes[claim_hash(n.chain_id, o)] = o
+            return op("Commit", claim_hash(n.chain_id, o))
+        return {"Pay": lambda: op("Pay", rng.pick(people + [key(60 + rng.below(9))]), 1 + rng.below(COIN)),
+                "Update": lambda: op("Update", label, rng.pick([ONE_A, EMPTY_RECORDS, sized(515)])),
+                "Renew": lambda: op("Renew", label, 1 + rng.below(3)),
+                "SetKeys": lambda: op("SetKeys", label, rng.pick(some), rng.pick(some)),
+                "Transfer": lambda: op("Transfer", label, who),
+                "Offer": lambda: op("Offer", label, rng.pick([0, 5, 5, COIN]), rng.pick(some)),
+                "Buy": lambda: op("Buy", label, rng.pick([5, 5, COIN])),
+                "Recover": lambda: op("Recover", label, who)}[kind]()
+
+    def block(parent, comment=""):
+        h = parent.height + 1
+        state = steps_before(r, parent.entries, h)
+        ctx = Context(r, n.chain_id, h, int.from_bytes(state[LEVEL, b""], "little"))
+        txs = []
+        for _ in range(40 if h > r.maturity else 0):
+            if len(txs) == 2:
+                break
+            payers = [k for k in people if (ACCOUNT, k) in state]
+            payer = rng.pick(payers)
+            ops = [some_op() for _ in range(1 + rng.below(2))]
+            signers = sorted({k for k in people if k != payer and rng.below(2)}) if rng.below(2) else []
+            t = Tx(payer, read_account(state[ACCOUNT, payer])[1], rng.below(5000), ops, 0, signers)
+            try:
+                state, ctx = apply_tx(state, ctx, t, signed_already=True)
+                txs.append(sign_tx(n.chain_id, t, SECRETS))
+                pending.extend(hashes[o["hash"]] for o in ops if o["op"] == "Commit")
+            except Refused:
+                continue
+        time = max(n.least_time(parent), parent.time + rng.pick([4, 8, 9, 10, 10, 12, 25]))
+        return s.good(txs, comment, parent=parent, to=rng.pick(people), time=time,
+                      extra=bytes([rng.below(256)]))
+
+    while n.tip.height < 90:
+        if n.tip.height > 6 and rng.below(12) == 0:
+            fork = n.ancestors(n.tip, 5)[1 + rng.below(4)]
+            old, x = n.tip, fork
+            while n.tip is old:
+                x = block(x, f"a branch from height {fork.height}")
+        else:
+            block(n.tip)
+    s.snapshot()
+    return s
+
+
 def op_bytes_overhead(name, room):
     """The bytes an Update takes beside its records, where these are 64 bytes or more."""
     return b"\x03" + vec(name) + (b"\0\0" if room > 80 else b"\0")
@@ -421,14 +506,17 @@ def op_bytes_overhead(name, room):
 def chain_json():
     s, _ = long_life()
     t, _ = short_life()
+    u = random_life()
     return {"about": "B13 to B16, S9 to S14. Deliver the events of a chain in order to a node that knows only genesis "
                      "(no checkpoints, minimum_work 0, a clock far ahead). good: stored and valid, all values after it "
                      "on its own branch; work = cumulative, hex. bad: rule and step, condemns = message, hash or "
                      "nothing (B15); late = a node may find out only when it connects. tip = the active tip after the "
                      "event. state = the whole state of that tip.",
             "networks": networks("regtest", "short"),
-            "chains": [s.json("the worked chain of S9, then a long life"), t.json("ASERT, small bodies, no subsidy")],
-            "regtest": s.events, "short": t.events}
+            "chains": [s.json("regtest", "the worked chain of S9, then a long life"),
+                       t.json("short", "ASERT, small bodies, a subsidy that ends"),
+                       u.json("random", "short at random, with branches")],
+            "regtest": s.events, "short": t.events, "random": u.events}
 
 
 # ---- proofs.json (V4, V5)
@@ -483,7 +571,6 @@ def check_name_proof(rules, label, trusted, data):
 
 def proofs_json():
     s, marks = long_life()
-    rules = s.rules
     good, bad = [], []
     tables = {records_hash(EMPTY_RECORDS): EMPTY_RECORDS}
     for b in s.node.known.values():

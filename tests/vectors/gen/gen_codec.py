@@ -1,10 +1,9 @@
 """trie.json and codec.json."""
 
-from common import CHAIN_ID, NETWORKS, NO_POINT, Rng, key, networks, rule_of, secret
-from rules import EMPTY_RECORDS
+from common import CHAIN_ID, NETWORKS, NO_POINT, Rng, key, networks, rule_of
 from scale import H, compact, u32, u64, u8, vec, Reader
 from state import (ACCOUNT, COMMITMENT, LEVEL, NAME, REWARD, ZERO, Name, account_value, check_proof, commitment_value,
-                   decode_proof, encode_proof, leaf_hash, state_root, subtree, sorted_leaves, tree_key, tree_proof)
+                   decode_proof, encode_proof, leaf_hash, state_root, tree_key, tree_proof)
 from tx import OPS, SHAPE, Tx, claim_hash, decode_alone, op, sighash, sign_tx, signatures_good, txid, wtxid, encode_op
 
 SECRETS = {key(i): i for i in range(1, 100)}
@@ -218,7 +217,7 @@ COMPACTS = [0, 1, 62, 63, 64, 65, 255, 256, 1000, 16382, 16383, 16384, 65535, 65
 
 
 def codec_json():
-    cid, rules = CHAIN_ID["regtest"], NETWORKS["regtest"]
+    cid = CHAIN_ID["regtest"]
     compacts, bad_compacts = [], []
     for n in COMPACTS:
         compacts.append({"n": str(n), "bytes": compact(n).hex(),
@@ -276,7 +275,10 @@ def codec_json():
         good(f"{o['op']} alone", build([o]))
     good("the shortest: 105 bytes", build([op("Renew", b"", 0)], fee=0))
     assert len(txs[-1]["bytes"]) == 210
-    good("T15: an ordinary update of 124 bytes", build([op("Update", b"alice", one_a)], nonce=5))
+    good("an ordinary update of 123 bytes: nonce below 64", build([op("Update", b"alice", one_a)], nonce=63))
+    good("T15: an ordinary update of 124 bytes: nonce of two bytes", build([op("Update", b"alice", one_a)], nonce=64))
+    assert [len(t["bytes"]) // 2 for t in txs[-2:]] == [123, 124] and len(txs[0]["bytes"]) == 2 * 136
+    assert len(txs[1]["bytes"]) == 2 * 274
     for n in COMPACTS:
         good(f"nonce {n}", build([op("Renew", b"a", 1)], nonce=n, sign=False))
     good("fee 2^64 - 1", build([op("Renew", b"a", 1)], fee=2**64 - 1))

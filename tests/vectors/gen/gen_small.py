@@ -8,7 +8,7 @@ from rules import (EMPTY_RECORDS, LEVEL_MAX, LEVEL_MIN, MAIN, REGTEST, RESERVED,
                    deployment_data, encode_header, encode_records, encode_roots, free_from, genesis, history_leaf,
                    label_refusal, median, next_level, premium, records_hash, reference_time, refusals, required_bits,
                    stage, subsidy, target_of, tx_root, work_of)
-from scale import BECH32M, CHARSET, PREFIX, H, address, bech32, compact, key_symbols, read_address, sha256, vec
+from scale import PREFIX, H, address, bech32, compact, key_symbols, read_address, sha256
 
 
 # ---- rules.json
@@ -183,7 +183,7 @@ def pow_json():
         need("hard", 122, first, s(121) + 7200 * k, s(121) + 7200 * k + 1, f"{k} half-lives late")
         need("hard", 122, first, s(121) - 7200 * k, s(121) - 7200 * k + 1, f"{k} half-lives early")
     rng = Rng("required bits")
-    for i in range(120):
+    for _ in range(120):
         net = rng.pick(["main", "hard", "hard", "short"])
         sp = NETWORKS[net].spacing
         h = 2 + rng.below(rng.pick([10, 1000, 10**6, 2**32 - 3]))

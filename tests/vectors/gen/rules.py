@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from scale import H, Reader, Refused, Undecodable, U32, U64, compact, option, sha256, u32, u64, vec
+from scale import H, Reader, Refused, U64, compact, option, sha256, u32, u64, vec
 
 COIN = 10**8
 MAX_TARGET = 2**256 - 1

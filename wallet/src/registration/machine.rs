@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use dotp2p_chain::amount::Amount;
 use dotp2p_chain::entry::{CommitmentEntry, NameEntry, Stage};
+use dotp2p_chain::hash::Txid;
 use dotp2p_chain::height::Height;
 use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::records::{self, records_hash};
 
 use super::send::{Fate, fate};
 use super::{
-    ATTEMPT_MAX, Action, Chain, Claimed, Committed, Failure, Registration, SETTLED_BLOCKS, Step, Waiting, live,
-    oldest_live,
+    ATTEMPT_MAX, Action, Chain, Claimed, Committed, Failure, Registration, SETTLED_BLOCKS, Step, TxidText, Waiting,
+    live, oldest_live,
 };
 use crate::keys::Keys;
 
@@ -44,25 +45,36 @@ impl Registration {
             return wait(Waiting::Refused { reason }, None);
         }
         self.refused_at = None;
-        match chain.name(&self.name) {
+        let name = chain.name(&self.name);
+        if name.as_ref().is_some_and(|(_, stage)| matches!(stage, Stage::Active | Stage::Grace)) {
+            self.see_spent_commitment(chain, keys);
+        }
+        match name {
             Some((entry, Stage::Active)) if entry.owner == self.owner => self.owned(&entry, chain, keys),
             Some((entry, Stage::Active | Stage::Grace)) => self.taken(&entry, chain),
             Some((_, Stage::Released | Stage::Free)) | None => self.open(chain, keys, reserved),
         }
     }
 
-    /// Takes note that the pool refused a transaction at height `tip`; it is built anew at the next block.
-    pub fn refused(&mut self, txid: &dotp2p_chain::hash::Txid, tip: Height, reason: &str) {
+    /// Takes note that the pool refused a transaction at height `tip`. If it was a version with a higher fee, the one
+    /// before still stands; else it is built anew at the next block.
+    pub fn refused(&mut self, txid: &Txid, tip: Height, reason: &str) {
+        let mut stands = false;
         for slot in [&mut self.commit, &mut self.claim, &mut self.finish] {
-            if let Some(sent) = slot {
-                sent.txids.retain(|sent| sent != txid);
-            }
-            if slot.as_ref().is_some_and(|sent| sent.txids.is_empty()) {
+            let Some(sent) = slot.as_mut().filter(|sent| sent.versions.iter().any(|it| it.txid == *txid)) else {
+                continue;
+            };
+            sent.versions.retain(|version| version.txid != *txid);
+            stands = !sent.versions.is_empty();
+            if !stands {
                 *slot = None;
             }
         }
         self.txids.retain(|sent| sent != txid);
         self.error = Some(reason.to_owned());
+        if stands {
+            return;
+        }
         self.refused_at = Some(tip.0);
         self.refusals = self.refusals.saturating_add(1);
         if self.refusals >= REFUSALS_MAX {
@@ -80,31 +92,37 @@ impl Registration {
 
     /// The name is ours.
     fn owned(&mut self, entry: &NameEntry, chain: &impl Chain, keys: &Keys) -> Action {
-        let seen =
-            self.claimed.filter(|seen| seen.since == entry.since || (seen.complete && seen.expires == entry.expires));
-        let mut seen = seen.unwrap_or_else(|| Claimed {
+        let mined = |by: TxidText| chain.mined(&by.0);
+        let same = |seen: &Claimed| match seen.complete {
+            true => (seen.since == entry.since || seen.expires == entry.expires) && seen.by.is_none_or(mined),
+            false => seen.since == entry.since,
+        };
+        let mut seen = self.claimed.filter(same).unwrap_or_else(|| Claimed {
             since: entry.since,
             expires: entry.expires,
             spent: self.claim.as_ref().map_or(Amount::ZERO, |sent| sent.paid(chain)),
             complete: false,
+            by: None,
         });
         self.refusals = 0;
         let missing = if seen.complete { Missing::default() } else { self.missing(entry, chain) };
-        if missing == Missing::default() {
-            if !seen.complete {
-                let finish = self.finish.take().map_or(Amount::ZERO, |sent| sent.paid(chain));
-                seen.spent = seen.spent.checked_add(finish).unwrap_or(Amount::MAX);
-                (seen.complete, seen.expires) = (true, entry.expires);
-            }
+        if missing != Missing::default() {
             self.claimed = Some(seen);
-            self.error = None;
-            self.step = Step::Done;
-            self.settled = chain.tip().0 >= seen.since.0.saturating_add(SETTLED_BLOCKS);
-            return Action::Done;
+            self.step = Step::Finish;
+            return self.finish(missing, chain, keys);
+        }
+        if !seen.complete {
+            let finish = self.finish.as_ref().map_or(Amount::ZERO, |sent| sent.paid(chain));
+            seen.spent = seen.spent.checked_add(finish).unwrap_or(Amount::MAX);
+            let versions = self.finish.iter().chain(&self.claim).flat_map(|sent| &sent.versions);
+            seen.by = versions.map(|version| version.txid).find(|txid| chain.mined(txid)).map(TxidText);
+            (seen.complete, seen.expires) = (true, entry.expires);
         }
         self.claimed = Some(seen);
-        self.step = Step::Finish;
-        self.finish(missing, chain, keys)
+        self.error = None;
+        self.step = Step::Done;
+        self.settled = chain.tip().0 >= seen.since.0.saturating_add(SETTLED_BLOCKS);
+        Action::Done
     }
 
     /// What a Claim alone left undone: somebody else sent ours, without the ops that stood beside it.
@@ -138,7 +156,6 @@ impl Registration {
     /// Nobody has the name.
     fn open(&mut self, chain: &impl Chain, keys: &Keys, reserved: &Reserved) -> Action {
         self.claimed = None;
-        self.finish = None;
         let found = live(chain, keys, &self.name, &self.owner, self.attempt)
             .map(|entry| (self.attempt, entry))
             .or_else(|| oldest_live(chain, keys, &self.name, &self.owner));
@@ -165,6 +182,22 @@ impl Registration {
         (self.expired, self.refusals, self.error) = (0, 0, None);
     }
 
+    /// Takes note of this attempt's commitment where the name is taken: still live, or, if the chain went on unseen,
+    /// consumed or dead already.
+    fn see_spent_commitment(&mut self, chain: &impl Chain, keys: &Keys) {
+        if let Some(entry) = live(chain, keys, &self.name, &self.owner, self.attempt) {
+            self.see_commitment(entry, chain);
+        }
+        if let Some(sent) = self.commit.take_if(|sent| sent.paid(chain) > Amount::ZERO) {
+            self.committed.push(Committed {
+                attempt: sent.attempt,
+                height: sent.at.next(),
+                burn: sent.burn,
+                sent: Some(sent),
+            });
+        }
+    }
+
     /// Passes to the next attempt if this one's commitment grew too old, and forgets one that a reorganisation took
     /// away; whether there is an attempt left.
     fn next_attempt(&mut self, chain: &impl Chain) -> bool {
@@ -189,15 +222,12 @@ impl Registration {
         let attempt = self.attempt;
         if let Some(sent) = self.commit.as_mut().filter(|sent| sent.attempt == attempt) {
             match fate(sent, chain) {
-                Fate::Waits => {
-                    let left = chain.rules().age_min.saturating_add(1);
+                fate @ (Fate::Waits | Fate::Lost) => {
                     self.step = Step::Commit;
-                    return wait(Waiting::Commit(sent.last()), Some(left));
-                }
-                Fate::Lost => {
-                    if let Some(tx) = sent.again(chain) {
-                        return Action::Send(tx);
-                    }
+                    let what = Waiting::Commit(sent.last());
+                    let again = if fate == Fate::Lost { sent.again(chain) } else { None };
+                    let left = chain.rules().age_min.saturating_add(1);
+                    return again.map_or_else(|| wait(what, Some(left)), Action::Send);
                 }
                 Fate::Expired => self.expired = self.expired.saturating_add(1),
                 Fate::Displaced | Fate::Gap => {}

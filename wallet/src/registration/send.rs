@@ -9,7 +9,7 @@ use dotp2p_chain::records;
 use dotp2p_chain::tx::Transaction;
 
 use super::machine::{Missing, Reserved, wait};
-use super::{Action, Chain, Failure, Registration, Sent, Step, Waiting, claim_op};
+use super::{Action, Chain, Failure, Registration, Sent, Step, Version, Waiting, claim_op};
 use crate::build::{BuildError, FeeRate, TxPlan};
 use crate::keys::Keys;
 
@@ -37,7 +37,7 @@ pub(super) fn fate(sent: &Sent, chain: &impl Chain) -> Fate {
     if chain.tip().next() > sent.expiry {
         return Fate::Expired;
     }
-    if sent.txids.iter().any(|txid| chain.pending(txid)) {
+    if sent.waits(chain) {
         return Fate::Waits;
     }
     let account = chain.account(&sent.payer).unwrap_or_default();
@@ -50,9 +50,19 @@ pub(super) fn fate(sent: &Sent, chain: &impl Chain) -> Fate {
 }
 
 impl Sent {
+    /// Whether a version is in the pool.
+    fn waits(&self, chain: &impl Chain) -> bool {
+        self.versions.iter().any(|version| chain.pending(&version.txid))
+    }
+
     /// The id of the last version.
     pub(super) fn last(&self) -> Txid {
-        self.txids.last().copied().unwrap_or_default()
+        self.versions.last().map_or(Txid::ZERO, |version| version.txid)
+    }
+
+    /// The fee of the last version.
+    fn fee(&self) -> Amount {
+        self.versions.last().map_or(Amount::ZERO, |version| version.fee)
     }
 
     /// The same bytes once more, at most once a height.
@@ -60,15 +70,15 @@ impl Sent {
         if self.at == chain.tip() {
             return None;
         }
-        let tx = Transaction::decode(&mut self.bytes.as_slice(), chain.rules()).ok()?;
+        let tx = Transaction::decode(&mut self.versions.last()?.bytes.as_slice(), chain.rules()).ok()?;
         self.at = chain.tip();
         Some(tx)
     }
 
-    /// What it took from the payer, if its nonce was used.
+    /// What it took from the payer: burns and the fee of the version that was mined.
     pub(super) fn paid(&self, chain: &impl Chain) -> Amount {
-        let used = chain.account(&self.payer).is_some_and(|account| account.nonce > self.nonce);
-        if used { sum(&[self.fee, self.burn]) } else { Amount::ZERO }
+        let mined = self.versions.iter().find(|version| chain.mined(&version.txid));
+        mined.map_or(Amount::ZERO, |version| sum(&[version.fee, self.burn]))
     }
 }
 
@@ -76,8 +86,7 @@ impl Registration {
     /// Fees and burns that went into it, as far as this wallet knows.
     #[must_use]
     pub fn spent(&self) -> Amount {
-        let commits =
-            self.committed.iter().flat_map(|it| [it.burn, it.sent.as_ref().map_or(Amount::ZERO, |tx| tx.fee)]);
+        let commits = self.committed.iter().flat_map(|it| [it.burn, it.sent.as_ref().map_or(Amount::ZERO, Sent::fee)]);
         let claim = self.claimed.map_or(Amount::ZERO, |it| it.spent);
         sum(&commits.chain([claim]).collect::<Vec<_>>())
     }
@@ -162,24 +171,26 @@ impl Registration {
 
     /// The Claim with half as much fee again, in the same place; `None` where it is high enough or cannot be paid.
     ///
-    /// The ceiling is what the Commit burned: for more, one could commit anew.
+    /// The ceiling is what the Commit burned: for more, one could commit anew. A step of less than an eighth is not
+    /// worth a replacement.
     pub(super) fn bump_claim(&mut self, entry: CommitmentEntry, chain: &impl Chain, keys: &Keys) -> Option<Action> {
         let sent = self.claim.clone()?;
         let plan = self.claim_plan(chain, keys, entry, sent.payer, sent.nonce).with_fee_rate(chain.top_fee_rate());
-        let raised = Amount::from_atoms(sent.fee.atoms().saturating_add(sent.fee.atoms() / 2).saturating_add(1));
+        let tried = sent.tried.atoms();
+        let raised = Amount::from_atoms(tried.saturating_add(tried / 2).saturating_add(1));
         let fee = plan.fee.max(raised.min(chain.commit_burn(entry.level)));
         let cost = self.claim_cost(chain, entry.level);
         let within = self.limit.is_none_or(|limit| sum(&[self.spent(), cost, fee]) <= limit);
-        if fee <= sent.fee || !within {
+        if fee.atoms() <= tried.saturating_add(tried / 8) || !within {
             return None;
         }
         let pooled = chain.pooled_account(&sent.payer)?;
-        let waits = sent.txids.iter().any(|txid| chain.pending(txid));
-        let freed = if waits { sum(&[sent.fee, sent.burn]) } else { Amount::ZERO };
+        let freed = if sent.waits(chain) { sum(&[sent.fee(), sent.burn]) } else { Amount::ZERO };
         let account = Account { balance: sum(&[pooled.balance, freed]), nonce: sent.nonce };
         let plan = plan.with_fee(fee);
+        plan.check(Some(&account), cost, chain.tip().next()).ok()?;
         let (tx, mut bumped) = self.signed(&plan, cost, &account, chain, keys).ok()?;
-        bumped.txids.splice(0..0, sent.txids);
+        bumped.versions.splice(0..0, sent.versions);
         self.claim = Some(bumped);
         Some(Action::Send(tx))
     }
@@ -295,12 +306,11 @@ impl Registration {
             attempt: self.attempt,
             payer: plan.payer,
             nonce: plan.nonce,
-            fee: plan.fee,
             burn,
             at: tip,
             expiry: plan.expiry.unwrap_or(Height(u32::MAX)),
-            txids: vec![txid],
-            bytes: tx.bytes().to_vec(),
+            tried: plan.fee,
+            versions: vec![Version { txid, fee: plan.fee, bytes: tx.bytes().to_vec() }],
         };
         Ok((tx, sent))
     }

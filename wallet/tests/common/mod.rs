@@ -293,6 +293,9 @@ impl Chain for Net {
     fn pending(&self, txid: &Txid) -> bool {
         self.pool.iter().any(|tx| tx.txid(&self.params.chain_id) == *txid)
     }
+    fn mined(&self, txid: &Txid) -> bool {
+        self.blocks.iter().flatten().any(|tx| tx.txid(&self.params.chain_id) == *txid)
+    }
     fn fee_rate(&self) -> FeeRate {
         FeeRate(self.fee_rate)
     }

@@ -1,0 +1,159 @@
+//! What people type: one binary, a file a command group.
+//!
+//! [`main`] parses, resolves the settings and runs the command; [`CliError`] is how it can end, [`Output`] where results
+//! go. Commands but `node`, `demo`, `wallet create` and `wallet restore` ask a running node ([`client`]).
+//!
+//! What is absent: rules. What a name costs, who must sign and what comes next is the node's to say.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Layer, NodeLayer, Settings};
+
+mod chain;
+pub mod client;
+mod error;
+mod mine;
+mod name;
+mod node;
+mod output;
+mod stop;
+mod wallet;
+
+pub use error::CliError;
+pub use output::{Output, Tone};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "dotp2p", version, about, long_about = None, max_term_width = 120, after_help = "\
+Examples:
+  dotp2p demo                          see it work, in seconds and without leaving a trace
+  dotp2p wallet create                 make a wallet; write the words down
+  dotp2p node --mine                   run a node and earn coins
+  dotp2p name register alice --record '@ A 192.0.2.7' --wait")]
+pub struct Cli {
+    #[command(flatten)]
+    global: Layer,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show it all on a throwaway network: mine, register a name, resolve it over real DNS
+    #[command(after_help = "\
+Examples:
+  dotp2p demo             then try what it prints, until Ctrl-C
+  dotp2p demo --once      check every answer and leave: exit code 0 if all are right")]
+    Demo(DemoArgs),
+    /// Run the node: chain, DNS, JSON-RPC and wallet, until Ctrl-C
+    #[command(after_help = "\
+Examples:
+  dotp2p node
+  dotp2p node --mine=2 --network test
+  dotp2p node --dns-listen 127.0.0.1:53 --dns-listen '[::1]:53'")]
+    Node(NodeLayer),
+    /// Register, show and change names
+    Name(name::NameArgs),
+    /// Make a wallet, receive and send coins
+    Wallet(wallet::WalletArgs),
+    /// Look at the chain
+    Chain(chain::ChainArgs),
+    /// Make blocks at once (regtest), or see what the miner does
+    Mine(mine::MineArgs),
+    /// Stop the running node
+    #[command(after_help = "\
+Examples:
+  dotp2p stop
+  dotp2p stop --network regtest")]
+    Stop,
+}
+
+/// How `dotp2p demo` is run.
+#[derive(Debug, clap::Args)]
+struct DemoArgs {
+    /// Check the answers and leave, instead of staying to be tried out
+    #[arg(long)]
+    once: bool,
+}
+
+/// Runs the program on its arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let end = run(std::env::args_os());
+    match &end {
+        Ok(()) => {}
+        Err(CliError::Shown { .. }) => {}
+        Err(error) if error.is_broken_pipe() => return ExitCode::SUCCESS,
+        Err(error) => output::complain(error),
+    }
+    ExitCode::from(end.map_or_else(|error| error.exit_code(), |()| 0))
+}
+
+fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), CliError> {
+    let cli = Cli::try_parse_from(args).map_err(|error| CliError::of_clap(&error))?;
+    let mut flags = cli.global;
+    if let Command::Node(node) = &cli.command {
+        flags.node = node.clone();
+    }
+    let settings = Settings::resolve(flags)?;
+    let is_node = matches!(cli.command, Command::Node(_));
+    start_logging(is_node, settings.verbose);
+    let mut runtime = match cli.command {
+        Command::Node(_) | Command::Demo(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build().map_err(CliError::Runtime)?;
+    let out = Output::new(settings.json);
+    let end = runtime.block_on(async {
+        match cli.command {
+            Command::Demo(args) => crate::demo::run(&out, args.once).await,
+            Command::Node(_) => node::run(&settings, &out).await,
+            Command::Name(args) => name::run(args, &settings, &out).await,
+            Command::Wallet(args) => wallet::run(args, &settings, &out).await,
+            Command::Chain(args) => chain::run(args, &settings, &out).await,
+            Command::Mine(args) => mine::run(args, &settings, &out).await,
+            Command::Stop => stop::run(&settings, &out).await,
+        }
+    });
+    // A prompt that was interrupted may still hold a thread; nobody waits for it.
+    runtime.shutdown_background();
+    end
+}
+
+/// Waits for Ctrl-C or, where there is one, SIGTERM.
+pub(crate) async fn interrupted() {
+    #[cfg(unix)]
+    if let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = term.recv() => {}
+        }
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Log lines go to stderr: the node's doings, of everything else only what went wrong. `DOTP2P_LOG` filters further.
+fn start_logging(is_node: bool, verbose: u8) {
+    let level = match (is_node, verbose) {
+        (false, 0) => "error",
+        (true, 0) | (false, 1) => "dotp2p=info,warn",
+        (true, 1) | (false, 2) => "dotp2p=debug,dotp2p_dns=debug,dotp2p_rpc=debug,dotp2p_registry=debug,info",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_env("DOTP2P_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let started = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal() && output::is_colour_wanted())
+        .with_target(verbose > 0)
+        .log_internal_errors(false)
+        .try_init();
+    drop(started);
+}

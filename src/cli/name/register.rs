@@ -1,0 +1,217 @@
+//! `dotp2p name register`: what it costs, whether to pay, and how far it is.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use dotp2p_chain::amount::Amount;
+use dotp2p_chain::key::PublicKey;
+use dotp2p_registry::name_policy::Typed;
+use dotp2p_rpc::types::{NamePrice, PriceKind, RegistrationInfo};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::records::RecordArgs;
+use super::show::price_pairs;
+use super::{fold, shown, years_text};
+use crate::cli::client::NodeClient;
+use crate::cli::{CliError, Output, Tone, interrupted};
+use crate::config::Settings;
+
+/// How often the node is asked how far it is.
+const POLL_EVERY: Duration = Duration::from_millis(250);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RegisterArgs {
+    /// The name: alice, alice.p2p, in capitals or with letters of any script
+    name: String,
+    #[command(flatten)]
+    records: RecordArgs,
+    /// For so many years
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=10))]
+    years: u8,
+    /// Who will hold it [default: the wallet's first address]
+    #[arg(long, value_name = "ADDRESS")]
+    owner: Option<String>,
+    /// The most coins to spend on it, fees included
+    #[arg(long, value_name = "COINS")]
+    limit: Option<Amount>,
+    /// Do not ask before paying
+    #[arg(long)]
+    yes: bool,
+    /// Wait until the name is ours, and show how far it is
+    #[arg(long)]
+    wait: bool,
+}
+
+pub(super) async fn run(args: RegisterArgs, settings: &Settings, out: &Output) -> Result<(), CliError> {
+    let name = fold(&args.name, settings, out)?;
+    if let Some(owner) = &args.owner {
+        let key = PublicKey::from_address(owner, &settings.params.deployment.address_prefix);
+        key.map_err(|error| CliError::Usage(format!("--owner {owner}: {error}")))?;
+    }
+    if args.records.reads_stdin() && !args.yes {
+        let text = "--zone - takes stdin, so nobody can be asked before paying: add --yes to agree";
+        return Err(CliError::Usage(text.to_owned()));
+    }
+    let records = args.records.read(&name.name, settings, out)?;
+    let node = NodeClient::find(settings)?;
+    if !is_under_way(&name, &node).await? {
+        agree(&name, &args, &node, out).await?;
+    }
+    let params = json!({
+        "name": name.name.as_str(),
+        "records": records,
+        "years": args.years,
+        "owner": args.owner,
+        "limit": args.limit.map(|limit| limit.to_string()),
+    });
+    let answer = node.call("name_register", params).await?;
+    if args.wait {
+        return wait(&name, answer.read()?, &node, settings, out).await;
+    }
+    if out.is_json() {
+        return out.json(&answer.raw());
+    }
+    let info: RegistrationInfo = answer.read()?;
+    out.pairs(&[
+        ("step", Some(info.text.clone())),
+        ("owner", Some(info.owner.clone())),
+        ("blocks left", info.blocks_left.map(|left| left.to_string())),
+        ("spent", Some(format!("{} coins", info.spent))),
+    ])?;
+    ended(&name, &info)?;
+    out.note(format_args!("the node carries on by itself; `dotp2p name register {} --wait` shows how far it is", name.name));
+    Ok(())
+}
+
+/// Whether the node carries the name already, so that there is nothing to agree to.
+async fn is_under_way(name: &Typed, node: &NodeClient) -> Result<bool, CliError> {
+    let is_over = |it: &RegistrationInfo| matches!(it.step.as_str(), "done" | "failed");
+    Ok(registration(name, node).await?.is_some_and(|it| !is_over(&it)))
+}
+
+async fn registration(name: &Typed, node: &NodeClient) -> Result<Option<RegistrationInfo>, CliError> {
+    let all: Vec<RegistrationInfo> = node.call("name_registrations", json!({})).await?.read()?;
+    Ok(all.into_iter().find(|it| it.name == name.name.as_str()))
+}
+
+/// Shows the price and what is odd about the name, and asks. A name that is held is the node's to refuse.
+async fn agree(name: &Typed, args: &RegisterArgs, node: &NodeClient, out: &Output) -> Result<(), CliError> {
+    let params = json!({ "name": name.name.as_str(), "years": args.years });
+    let price: NamePrice = node.call("name_price", params).await?.read()?;
+    if price.kind == PriceKind::Renewal {
+        return Ok(());
+    }
+    if !out.is_json() {
+        price_pairs(&price, out)?;
+    }
+    name.warnings.iter().for_each(|warning| out.note(format_args!("warning: {warning}")));
+    let limit = args.limit.map(|limit| format!(", at most {limit} in all")).unwrap_or_default();
+    let (years, total) = (years_text(args.years), price.total);
+    let question = format!("Register {} for {years}, for {total} coins and the miners' fees{limit}?", shown(name));
+    out.confirm(&question, args.yes)
+}
+
+async fn wait(
+    name: &Typed,
+    first: RegistrationInfo,
+    node: &NodeClient,
+    settings: &Settings,
+    out: &Output,
+) -> Result<(), CliError> {
+    let mut progress = Progress::new(name, settings);
+    let mut info = first;
+    loop {
+        progress.show(&info);
+        if ended(name, &info)? {
+            break;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(POLL_EVERY) => {}
+            () = interrupted() => {
+                progress.finish();
+                let text = format!("no longer waiting: the node carries {} through by itself", shown(name));
+                return Err(CliError::Refused(text));
+            }
+        }
+        if let Some(newer) = registration(name, node).await? {
+            info = newer;
+        }
+    }
+    progress.finish();
+    if out.is_json() {
+        return out.json(&info);
+    }
+    let done = format!("{} is yours; {} coins were spent", shown(name), info.spent);
+    out.line(out.paint(&done, Tone::Good))
+}
+
+/// Whether it is done; one that failed is an error.
+fn ended(name: &Typed, info: &RegistrationInfo) -> Result<bool, CliError> {
+    match info.step.as_str() {
+        "done" => Ok(true),
+        "failed" => Err(CliError::Refused(format!("{} is not yours: {}", shown(name), info.text))),
+        _ => Ok(false),
+    }
+}
+
+/// How far it is: a bar on a terminal, else a line a step.
+struct Progress {
+    bar: Option<ProgressBar>,
+    name: String,
+    /// Between blocks, where the clock makes them.
+    spacing_s: Option<u64>,
+    most_left: u32,
+    last: String,
+}
+
+impl Progress {
+    fn new(name: &Typed, settings: &Settings) -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(1);
+            let style = ProgressStyle::with_template("{prefix} {bar:24} {msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_prefix(name.name.to_string());
+            bar.enable_steady_tick(POLL_EVERY);
+            bar
+        });
+        let params = &settings.params;
+        let spacing_s = (!params.deployment.on_demand).then_some(params.rules.spacing);
+        Self { bar, name: name.name.to_string(), spacing_s, most_left: 1, last: String::new() }
+    }
+
+    fn show(&mut self, info: &RegistrationInfo) {
+        let left = info.blocks_left.unwrap_or(self.most_left);
+        self.most_left = self.most_left.max(left);
+        let text = self.text(info);
+        match &self.bar {
+            Some(bar) => {
+                bar.set_length(self.most_left.into());
+                bar.set_position((self.most_left - left).into());
+                bar.set_message(text);
+            }
+            None if text != self.last => {
+                use std::io::Write;
+                let _ = writeln!(io::stderr(), "{}: {text}", self.name);
+                self.last = text;
+            }
+            None => {}
+        }
+    }
+
+    fn text(&self, info: &RegistrationInfo) -> String {
+        let blocks = info.blocks_left.map(|left| if left == 1 { ", 1 block left".to_owned() } else { format!(", {left} blocks left") });
+        let time = info.blocks_left.zip(self.spacing_s).map(|(left, spacing)| {
+            let seconds = u64::from(left).saturating_mul(spacing);
+            format!(", about {}", indicatif::HumanDuration(Duration::from_secs(seconds)))
+        });
+        let refused = info.error.as_ref().map(|error| format!(" (refused before: {error})"));
+        format!("{}{}{}{}", info.text, blocks.unwrap_or_default(), time.unwrap_or_default(), refused.unwrap_or_default())
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

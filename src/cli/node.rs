@@ -1,0 +1,47 @@
+//! `dotp2p node`
+
+use super::{CliError, Output, interrupted};
+use crate::config::Settings;
+use crate::node::{Node, NodeConfig};
+
+/// Exit code of a node that was not given the time to stop.
+const ABORTED: i32 = 1;
+
+pub(super) async fn run(settings: &Settings, out: &Output) -> Result<(), CliError> {
+    let node = &settings.node;
+    let config = NodeConfig {
+        rpc_listen: node.rpc_listen,
+        dns_listen: node.dns_listen.clone(),
+        mine: node.mine,
+        mine_to: node.mine_to,
+        reindex: node.reindex,
+        dns_provisional: node.dns_provisional,
+        ..NodeConfig::new(settings.params.clone(), settings.dir.clone())
+    };
+    if node.mine.is_some() && node.mine_to.is_none() && !settings.wallet_path().exists() {
+        out.note("nobody to pay for blocks yet: make a wallet with `dotp2p wallet create`, or give --mine-to ADDRESS");
+    }
+    let mut node = Node::start(config).await?;
+    tracing::info!(
+        network = %settings.params.deployment.name,
+        folder = %settings.dir.display(),
+        rpc = %format_args!("http://{}", node.rpc_addr()),
+        "node is ready"
+    );
+    for addr in node.dns_addrs() {
+        tracing::info!(%addr, "DNS answers over UDP and TCP");
+    }
+    tokio::select! {
+        () = interrupted() => tracing::info!("stopping; once more aborts"),
+        () = node.stopped() => tracing::info!("stopping, as asked over RPC"),
+    }
+    tokio::select! {
+        stopped = node.stop() => stopped?,
+        () = interrupted() => {
+            tracing::warn!("aborted");
+            std::process::exit(ABORTED);
+        }
+    }
+    tracing::info!("stopped");
+    Ok(())
+}

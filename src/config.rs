@@ -1,0 +1,327 @@
+//! Settings in layers: a flag beats a `DOTP2P_…` variable, which beats a line of `dotp2p.toml`, which beats the default.
+//!
+//! - [`Layer`]: what one layer says. The command line and the variables are read into one by clap, the file into another.
+//! - [`Settings`]: all layers resolved, with the network they lead to.
+//! - [`network_file`]: a private network as a file.
+//!
+//! A key that nobody knows is an error that names the file and the key.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use dotp2p_chain::key::{AddressError, PublicKey};
+use dotp2p_chain::params::{Params, RulesError};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+pub mod network_file;
+
+/// The configuration file's name, looked for in the data directory.
+pub const FILE_NAME: &str = "dotp2p.toml";
+
+/// The options that every command has, as one layer says them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Layer {
+    /// main, test, regtest, or the file of a private network [default: main]
+    #[arg(long, global = true, value_name = "NETWORK", env = "DOTP2P_NETWORK", hide_env_values = true)]
+    #[arg(help_heading = "Global options")]
+    pub network: Option<String>,
+    /// Where chain, wallet and cookie are kept, a folder a network [default: ~/.local/share/dotp2p]
+    #[arg(long, global = true, value_name = "DIR", env = "DOTP2P_DATA_DIR", hide_env_values = true)]
+    #[arg(help_heading = "Global options")]
+    pub data_dir: Option<PathBuf>,
+    /// The configuration file [default: dotp2p.toml in the data directory]
+    #[arg(long, global = true, value_name = "FILE", env = "DOTP2P_CONFIG", hide_env_values = true)]
+    #[arg(help_heading = "Global options")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Where the node answers, such as http://127.0.0.1:9354 [default: the running node of this data directory]
+    #[arg(long, global = true, value_name = "URL", env = "DOTP2P_RPC", hide_env_values = true)]
+    #[arg(help_heading = "Global options")]
+    pub rpc: Option<String>,
+    /// Print the result as JSON, for programs
+    #[arg(long, global = true, env = "DOTP2P_JSON", hide_env_values = true, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    #[arg(help_heading = "Global options")]
+    pub json: Option<bool>,
+    /// Log more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "DOTP2P_VERBOSE", hide_env_values = true)]
+    #[arg(help_heading = "Global options")]
+    pub verbose: u8,
+    /// The node's own options.
+    #[arg(skip)]
+    pub node: NodeLayer,
+}
+
+/// The options of `dotp2p node`, as one layer says them; `[node]` in the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeLayer {
+    /// Answer JSON-RPC there [default: 127.0.0.1:9354; test 19354, regtest 29354]
+    #[arg(long, value_name = "ADDR:PORT", env = "DOTP2P_RPC_LISTEN", hide_env_values = true)]
+    pub rpc_listen: Option<SocketAddr>,
+    /// Answer DNS there, over UDP and TCP; repeatable [default: 127.0.0.1:9355; test 19355, regtest 29355]
+    #[arg(long, value_name = "ADDR:PORT", env = "DOTP2P_DNS_LISTEN", hide_env_values = true, value_delimiter = ',')]
+    pub dns_listen: Option<Vec<SocketAddr>>,
+    /// Look for blocks, on so many threads [default: all but one]
+    #[arg(long, value_name = "THREADS", env = "DOTP2P_MINE", hide_env_values = true)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
+    pub mine: Option<Threads>,
+    /// Whom blocks pay [default: the wallet's first address]
+    #[arg(long, value_name = "ADDRESS", env = "DOTP2P_MINE_TO", hide_env_values = true)]
+    pub mine_to: Option<String>,
+    /// Rebuild the database from the block files first
+    #[arg(long, env = "DOTP2P_REINDEX", hide_env_values = true, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub reindex: Option<bool>,
+    /// Serve small updates in DNS before they are in a block [default: true]
+    #[arg(long, value_name = "BOOL", env = "DOTP2P_DNS_PROVISIONAL_UPDATES", hide_env_values = true)]
+    #[arg(hide_possible_values = true)]
+    pub dns_provisional_updates: Option<bool>,
+}
+
+/// Threads to mine on: a number (0: none), or all but one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "Option<usize>")]
+pub enum Threads {
+    /// One a core, one core left to everything else.
+    Auto,
+    /// So many.
+    Exactly(usize),
+}
+
+impl From<Option<usize>> for Threads {
+    fn from(count: Option<usize>) -> Self {
+        count.map_or(Self::Auto, Self::Exactly)
+    }
+}
+
+impl std::str::FromStr for Threads {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "auto" { Ok(Self::Auto) } else { text.parse().map(Self::Exactly) }
+    }
+}
+
+impl Threads {
+    /// The number; `None`: no mining.
+    #[must_use]
+    pub fn count(self) -> Option<usize> {
+        match self {
+            Self::Exactly(count) => Some(count).filter(|count| *count > 0),
+            Self::Auto => {
+                let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+                Some(cores.saturating_sub(1).max(1))
+            }
+        }
+    }
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Neither flag nor home.
+    #[error("no data directory: HOME is not set, so give one with --data-dir")]
+    NoHome,
+    /// A file that cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of the wrong kind.
+    #[error("{path}, line {line}: {what}")]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// Neither built in nor a file.
+    #[error("network {0:?} is none of main, test and regtest, and there is no such file")]
+    UnknownNetwork(String),
+    /// A value in a network file.
+    #[error("{path}: {key}: {what}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A network whose rules contradict themselves.
+    #[error("{path}: {source}")]
+    Rules {
+        /// The file.
+        path: PathBuf,
+        /// The rule.
+        source: RulesError,
+    },
+    /// Whom to pay.
+    #[error("--mine-to {address:?}: {source}")]
+    MineTo {
+        /// As given.
+        address: String,
+        /// Why it is no address.
+        source: AddressError,
+    },
+}
+
+/// Every layer resolved.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The network.
+    pub params: Params,
+    /// The data directory's folder of this network.
+    pub dir: PathBuf,
+    /// Where the node answers, if that was said.
+    pub rpc: Option<String>,
+    /// Whether results are printed as JSON.
+    pub json: bool,
+    /// How much is logged: 0, 1, 2.
+    pub verbose: u8,
+    /// What the node does.
+    pub node: NodeSettings,
+}
+
+/// What `dotp2p node` does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSettings {
+    /// Where it answers JSON-RPC.
+    pub rpc_listen: SocketAddr,
+    /// Where it answers DNS.
+    pub dns_listen: Vec<SocketAddr>,
+    /// On how many threads it mines, if it does.
+    pub mine: Option<usize>,
+    /// Whom its blocks pay, if not the wallet.
+    pub mine_to: Option<PublicKey>,
+    /// Whether it rebuilds its database.
+    pub reindex: bool,
+    /// Whether it serves updates before they are mined (L5).
+    pub dns_provisional: bool,
+}
+
+impl Settings {
+    /// Resolves `flags` (the command line and the variables) over the file and the defaults.
+    pub fn resolve(flags: Layer) -> Result<Self, ConfigError> {
+        let file = match &flags.config {
+            Some(path) => Layer::read(path)?,
+            None => {
+                let path = flags.data_dir()?.join(FILE_NAME);
+                if path.exists() { Layer::read(&path)? } else { Layer::default() }
+            }
+        };
+        let layer = flags.over(file);
+        let params = network(layer.network.as_deref().unwrap_or("main"))?;
+        let dir = layer.data_dir()?.join(&params.deployment.name);
+        let node = layer.node.resolve(&params)?;
+        Ok(Self { params, dir, rpc: layer.rpc, json: layer.json == Some(true), verbose: layer.verbose, node })
+    }
+
+    /// The wallet's file.
+    #[must_use]
+    pub fn wallet_path(&self) -> PathBuf {
+        self.dir.join("wallet.json")
+    }
+
+    /// The top-level domain.
+    #[must_use]
+    pub fn tld(&self) -> String {
+        String::from_utf8_lossy(&self.params.rules.tld).into_owned()
+    }
+}
+
+impl Layer {
+    /// Reads a file; paths in it are relative to its folder.
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let mut layer: Self = read_toml(path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        layer.data_dir = layer.data_dir.map(|dir| folder.join(dir));
+        layer.network = layer.network.map(|name| match Params::named(&name) {
+            Some(_) => name,
+            None => folder.join(name).to_string_lossy().into_owned(),
+        });
+        Ok(layer)
+    }
+
+    /// What `self` says, and where it says nothing, what `below` says.
+    fn over(self, below: Self) -> Self {
+        Self {
+            network: self.network.or(below.network),
+            data_dir: self.data_dir.or(below.data_dir),
+            config: self.config,
+            rpc: self.rpc.or(below.rpc),
+            json: self.json.or(below.json),
+            verbose: if self.verbose > 0 { self.verbose } else { below.verbose },
+            node: NodeLayer {
+                rpc_listen: self.node.rpc_listen.or(below.node.rpc_listen),
+                dns_listen: self.node.dns_listen.or(below.node.dns_listen),
+                mine: self.node.mine.or(below.node.mine),
+                mine_to: self.node.mine_to.or(below.node.mine_to),
+                reindex: self.node.reindex.or(below.node.reindex),
+                dns_provisional_updates: self.node.dns_provisional_updates.or(below.node.dns_provisional_updates),
+            },
+        }
+    }
+
+    /// The data directory: as said, else the place the XDG base directories give it.
+    fn data_dir(&self) -> Result<PathBuf, ConfigError> {
+        let variable = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let xdg = || variable("XDG_DATA_HOME").or_else(|| Some(variable("HOME")?.join(".local/share")));
+        match &self.data_dir {
+            Some(dir) => Ok(dir.clone()),
+            None => Ok(xdg().ok_or(ConfigError::NoHome)?.join("dotp2p")),
+        }
+    }
+}
+
+impl NodeLayer {
+    fn resolve(self, params: &Params) -> Result<NodeSettings, ConfigError> {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let deployment = &params.deployment;
+        let mine_to = self.mine_to.map(|address| {
+            let key = PublicKey::from_address(&address, &deployment.address_prefix);
+            key.map_err(|source| ConfigError::MineTo { address, source })
+        });
+        Ok(NodeSettings {
+            rpc_listen: self.rpc_listen.unwrap_or(loopback(deployment.rpc_port)),
+            dns_listen: self.dns_listen.unwrap_or_else(|| vec![loopback(deployment.dns_port)]),
+            mine: self.mine.and_then(Threads::count),
+            mine_to: mine_to.transpose()?,
+            reindex: self.reindex.unwrap_or(false),
+            dns_provisional: self.dns_provisional_updates.unwrap_or(true),
+        })
+    }
+}
+
+/// The network of that name, built in or a file.
+fn network(name: &str) -> Result<Params, ConfigError> {
+    if let Some(params) = Params::named(name) {
+        return Ok(params);
+    }
+    let path = Path::new(name);
+    if path.exists() { network_file::read(path) } else { Err(ConfigError::UnknownNetwork(name.to_owned())) }
+}
+
+fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    toml::from_str(&text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let what = error.message().lines().collect::<Vec<_>>().join(", ");
+        ConfigError::Toml { path: path.to_owned(), line, what }
+    })
+}
+
+#[cfg(test)]
+mod tests;

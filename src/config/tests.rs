@@ -1,0 +1,124 @@
+use std::fs;
+
+use dotp2p_chain::params::Rules;
+
+use super::*;
+
+/// The sample of `docs/how-to/private-network.md`.
+fn sample() -> String {
+    let page = include_str!("../../docs/how-to/private-network.md");
+    page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap().to_owned()
+}
+
+fn read_network(text: &str) -> Result<Params, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lab.toml");
+    fs::write(&path, text).unwrap();
+    network_file::read(&path).map_err(|error| error.to_string().replace(path.to_str().unwrap(), "lab.toml"))
+}
+
+#[test]
+fn the_sample_is_a_network() {
+    let params = read_network(&sample()).unwrap();
+    assert_eq!((params.deployment.name.as_str(), params.rules.subsidy), ("lab", 50 * 100_000_000));
+    assert_eq!(params.rules.half_life, Some(600));
+    assert_eq!(params.deployment.dns_confirmations, 2);
+    let other = read_network(&sample().replace("# id =", "id =")).unwrap();
+    assert_ne!(params.chain_id, other.chain_id);
+}
+
+#[test]
+fn the_rules_of_main_written_out_are_main_but_for_the_id() {
+    let text = [
+        ("spacing = 15", "spacing = 60"),
+        ("half_life = 600", "half_life = 7200"),
+        ("\"1f00ffff\"", "\"1e00ffff\""),
+        ("maturity = 20", "maturity = 100"),
+        ("age_min = 4", "age_min = 10"),
+    ];
+    let text = text.iter().fold(sample(), |text, (from, to)| text.replace(from, to));
+    let main = Params::main().rules;
+    let lab = read_network(&text).unwrap().rules;
+    assert_ne!(lab.id, main.id);
+    assert_eq!(Rules { id: main.id, ..lab }, main);
+}
+
+#[test]
+fn what_is_no_network() {
+    let cases = [
+        ("tld = \"p2p\"", "tld = \"p2p\"\ntypo = 1", "lab.toml, line 25: unknown field `typo`, expected one of "),
+        ("age_min = 4 ", "", "lab.toml, line 3: missing field `age_min`"),
+        ("age_min = 4 ", "age_min = 1440 ", "lab.toml: age_min is not less than age_max (B3)"),
+        ("spacing = 15", "spacing = 0", "lab.toml: rule spacing is 0 (B3)"),
+        ("spacing = 15", "spacing = -1", "lab.toml, line 4: invalid value: integer `-1`, expected u64"),
+        ("name = \"lab\"", "name = \"main\"", "lab.toml: name: \"main\" is built in, a private network needs another name"),
+        ("name = \"lab\"", "name = \"../x\"", "lab.toml: name: it names a folder: 1 to 63 of a-z, 0-9 and inner hyphens"),
+        ("\"lp2p\"", "\"\"", "lab.toml: deployment.address_prefix: 1 to 16 of a-z and 0-9 are needed"),
+        ("subsidy = 50", "subsidy = 12.5", "lab.toml, line 11: coins are a whole number, or decimal in quotes such as \"12.5\""),
+        ("\"1f00ffff\"", "\"1f00\"", "lab.toml, line 6: \"1f00\" is not 8 hexadecimal digits"),
+        ("tld = \"p2p\"", "tld = \"P2P\"", "lab.toml: tld is not one label of a-z, 0-9 and inner hyphens (B3)"),
+    ];
+    for (from, to, error) in cases {
+        let text = sample().replacen(from, to, 1);
+        assert_ne!(text, sample(), "{from}");
+        let got = read_network(&text).unwrap_err();
+        assert!(got.starts_with(error), "{got}");
+    }
+}
+
+#[test]
+fn flag_beats_file_beats_default() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = "network = 'test'\nrpc = 'http://file'\n[node]\nmine = 3\ndns_listen = ['127.0.0.1:1']\n";
+    fs::write(folder.path().join(FILE_NAME), file).unwrap();
+    let flags = |rpc: Option<&str>| Layer {
+        data_dir: Some(folder.path().to_owned()),
+        rpc: rpc.map(str::to_owned),
+        ..Layer::default()
+    };
+    let settings = Settings::resolve(flags(None)).unwrap();
+    assert_eq!((settings.params.deployment.name.as_str(), settings.rpc.as_deref()), ("test", Some("http://file")));
+    assert_eq!((settings.node.mine, settings.node.dns_listen), (Some(3), vec!["127.0.0.1:1".parse().unwrap()]));
+    assert_eq!(settings.node.rpc_listen, "127.0.0.1:19354".parse().unwrap());
+    assert_eq!(settings.dir, folder.path().join("test"));
+    assert_eq!(Settings::resolve(flags(Some("http://flag"))).unwrap().rpc.as_deref(), Some("http://flag"));
+}
+
+#[test]
+fn paths_in_the_file_are_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.toml");
+    fs::write(&path, "network = 'lab.toml'\ndata_dir = 'data'\n").unwrap();
+    fs::write(folder.path().join("lab.toml"), sample()).unwrap();
+    let settings = Settings::resolve(Layer { config: Some(path), ..Layer::default() }).unwrap();
+    assert_eq!(settings.dir, folder.path().join("data/lab"));
+}
+
+#[test]
+fn what_is_no_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.toml");
+    let cases = [
+        ("netwrk = 'test'", "line 1: unknown field `netwrk`, expected one of `network`, `data_dir`, `rpc`, `json`, `verbose`, `node`"),
+        ("\n[node]\nrpc_port = 1", "line 3: unknown field `rpc_port`, expected one of "),
+        ("\n\nnetwork = 5", "line 3: invalid type: integer `5`, expected a string"),
+        ("config = 'x'", "line 1: unknown field `config`, expected one of "),
+        ("network", "line 1: "),
+        ("[node]\nrpc_listen = 'here'", "line 2: invalid socket address syntax"),
+    ];
+    for (text, error) in cases {
+        fs::write(&path, text).unwrap();
+        let flags = Layer { config: Some(path.clone()), data_dir: Some("/d".into()), ..Layer::default() };
+        let got = Settings::resolve(flags).unwrap_err().to_string();
+        assert!(got.starts_with(&format!("{}, {error}", path.display())), "{got}");
+    }
+}
+
+#[test]
+fn threads() {
+    assert_eq!("auto".parse(), Ok(Threads::Auto));
+    assert_eq!("0".parse::<Threads>().unwrap().count(), None);
+    assert_eq!("3".parse::<Threads>().unwrap().count(), Some(3));
+    assert!(Threads::Auto.count().is_some_and(|count| count >= 1));
+    assert!("-1".parse::<Threads>().is_err());
+}

@@ -1,0 +1,325 @@
+//! The program as people meet it: help pages, a session against a node, what it says to bad input.
+//!
+//! Every test runs the built binary. `cargo insta review` renews what it prints.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use dotp2p::node::{Node, NodeConfig};
+use dotp2p_chain::params::Params;
+use tempfile::TempDir;
+
+const PHRASE: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
+
+/// The program in a folder of its own, without the user's settings.
+struct Cli {
+    folder: TempDir,
+}
+
+impl Cli {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// The network's folder.
+    fn dir(&self) -> PathBuf {
+        self.folder.path().join("regtest")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dotp2p"));
+        command.env_clear().env("DOTP2P_NETWORK", "regtest").env("DOTP2P_DATA_DIR", self.folder.path());
+        command.current_dir(self.folder.path()).args(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn run_with_stdin(&self, args: &[&str], stdin: &str) -> Output {
+        let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// What a command that succeeds prints to stdout.
+    fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}", self.shown(&output));
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// Exit code, stdout and stderr as one text, without what differs from run to run.
+    fn shown(&self, output: &Output) -> String {
+        let text = |bytes: &[u8]| steady(&String::from_utf8_lossy(bytes), self.folder.path());
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        let mut shown = format!("exit {}\n", output.status.code().unwrap_or(-1));
+        for (title, text) in [("stdout", stdout), ("stderr", stderr)] {
+            if !text.is_empty() {
+                shown.push_str(&format!("--- {title}\n{}\n", text.trim_end()));
+            }
+        }
+        shown
+    }
+
+    fn restore_wallet(&self) {
+        let output = self.run_with_stdin(&["wallet", "restore"], PHRASE);
+        assert!(output.status.success(), "{}", self.shown(&output));
+    }
+
+    async fn node(&self, mine: Option<usize>) -> Node {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let config = NodeConfig {
+            rpc_listen: any,
+            dns_listen: vec![any],
+            mine,
+            ..NodeConfig::new(Params::regtest(), self.dir())
+        };
+        Node::start(config).await.unwrap()
+    }
+}
+
+/// `text` with the folder as `DIR`, hashes as `HASH`, Unix times as `TIME`.
+fn steady(text: &str, folder: &Path) -> String {
+    let text = text.replace(folder.to_str().unwrap(), "DIR");
+    let mut out = String::new();
+    let mut word = String::new();
+    for letter in text.chars().chain(['\n']) {
+        if letter.is_ascii_alphanumeric() {
+            word.push(letter);
+            continue;
+        }
+        let is_hex = word.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        let is_time = word.len() == 10 && word.starts_with('1') && word.bytes().all(|byte| byte.is_ascii_digit());
+        match word.len() {
+            64.. if is_hex => out.push_str("HASH"),
+            _ if is_time => out.push_str("TIME"),
+            _ => out.push_str(&word),
+        }
+        out.push(letter);
+        word.clear();
+    }
+    out.pop();
+    out
+}
+
+#[test]
+fn help_pages() {
+    let cli = Cli::new();
+    let pages: [&[&str]; 25] = [
+        &[],
+        &["demo"],
+        &["node"],
+        &["name"],
+        &["name", "register"],
+        &["name", "show"],
+        &["name", "list"],
+        &["name", "history"],
+        &["name", "update"],
+        &["name", "renew"],
+        &["name", "transfer"],
+        &["name", "proof"],
+        &["name", "price"],
+        &["wallet"],
+        &["wallet", "create"],
+        &["wallet", "restore"],
+        &["wallet", "address"],
+        &["wallet", "balance"],
+        &["wallet", "send"],
+        &["chain"],
+        &["chain", "status"],
+        &["chain", "block"],
+        &["mine"],
+        &["mine", "status"],
+        &["stop"],
+    ];
+    for page in pages {
+        let help = cli.ok(&[page, &["--help"]].concat());
+        insta::assert_snapshot!(["help", &page.join("_")].join("_").trim_end_matches('_').to_owned(), help);
+    }
+    assert_eq!(cli.ok(&["--version"]), concat!("dotp2p ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn bad_input() {
+    let cli = Cli::new();
+    std::fs::write(cli.folder.path().join("bad.toml"), "\nnetwrk = 'test'\n").unwrap();
+    std::fs::write(cli.folder.path().join("bad.zone"), "@ A 192.0.2\n").unwrap();
+    std::fs::write(cli.folder.path().join("two.zone"), "@ CNAME a\n@ A 192.0.2.1\n").unwrap();
+    let cases: [(&[&str], i32, &str); 24] = [
+        (&["nme"], 2, "unrecognized subcommand 'nme'; a similar subcommand exists: 'name'; see `dotp2p --help`"),
+        (&["name", "show"], 2, "the following required arguments were not provided: <NAME>; see `dotp2p name show --help`"),
+        (&["name", "show", "a_b"], 2, "\"a_b\": byte 0x5f is not allowed at offset 1 of a name: a-z, 0-9 and inner hyphens only (N1)"),
+        (&["name", "show", "www.alice.p2p"], 2, "\"www.alice.p2p\" has more than one label: a name is one label below p2p, what is below it goes into its records"),
+        (&["name", "show", "localhost"], 2, "\"localhost\": name \"localhost\" is reserved (N2)"),
+        (&["name", "show", "alice", "--height", "x"], 2, "invalid value 'x' for '--height <HEIGHT>': invalid digit found in string; see `dotp2p --help`"),
+        (&["name", "show", "alice"], 1, "no node of network regtest is running in DIR/regtest; start one with `dotp2p node`, or say where it is with --data-dir or --rpc"),
+        (&["name", "show", "alice", "--network", "mian"], 2, "network \"mian\" is none of main, test and regtest, and there is no such file"),
+        (&["name", "show", "alice", "--config", "bad.toml"], 2, "bad.toml, line 2: unknown field `netwrk`, expected one of `network`, `data_dir`, `rpc`, `json`, `verbose`, `node`"),
+        (&["name", "show", "alice", "--config", "none.toml"], 2, "cannot read none.toml: No such file or directory (os error 2)"),
+        (&["name", "register", "alice", "--record", "@ A"], 2, "--record \"@ A\": column 4: the line ends where an IPv4 address should stand"),
+        (&["name", "register", "alice", "--record", "@ A 1.2.3.4", "--zone", "x"], 2, "the argument '--record <RECORD>' cannot be used with '--zone <FILE>'; see `dotp2p name register --help`"),
+        (&["name", "register", "alice", "--zone", "none.zone"], 1, "cannot read none.zone: No such file or directory (os error 2)"),
+        (&["name", "register", "alice", "--zone", "bad.zone"], 1, "bad.zone: line 1, column 5: \"192.0.2\" is not an IPv4 address"),
+        (&["name", "register", "alice", "--zone", "two.zone"], 1, "@ has a CNAME beside A: an alias has nothing else, remove one of them"),
+        (&["name", "register", "alice", "--zone", "-"], 2, "--zone - takes stdin, so nobody can be asked before paying: add --yes to agree"),
+        (&["name", "register", "alice", "--years", "11"], 2, "invalid value '11' for '--years <YEARS>': 11 is not in 1..=10; see `dotp2p --help`"),
+        (&["name", "register", "alice", "--limit", "1e3"], 2, "invalid value '1e3' for '--limit <COINS>': amount \"1e3\" is not a decimal number of coins such as 12 or 12.5; see `dotp2p --help`"),
+        (&["name", "update", "alice"], 2, "no records: give --record, --zone or --json-records"),
+        (&["name", "transfer", "alice", "p2p1x"], 2, "p2p1x: not an address: invalid checksum"),
+        (&["wallet", "address"], 1, "there is no wallet at DIR/regtest/wallet.json; make one with `dotp2p wallet create`"),
+        (&["wallet", "restore"], 1, "a seed phrase has 12 or 24 words, this one has 0"),
+        (&["node", "--rpc-listen", "here"], 2, "invalid value 'here' for '--rpc-listen <ADDR:PORT>': invalid socket address syntax; see `dotp2p --help`"),
+        (&["chain", "status", "--rpc", "127.0.0.1:1"], 1, "no node is running: there is no DIR/regtest/.cookie; start one with `dotp2p node`, or say where it is with --data-dir"),
+    ];
+    let mut wrong = Vec::new();
+    for (args, code, line) in cases {
+        let output = cli.run(args);
+        let got = steady(&String::from_utf8(output.stderr).unwrap(), cli.folder.path());
+        if output.status.code() != Some(code) || got != format!("dotp2p: {line}\n") || !output.stdout.is_empty() {
+            wrong.push(format!("{args:?}: exit {:?}\n  got      {got}  expected dotp2p: {line}", output.status.code()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_wallet_is_made_and_restored() {
+    let cli = Cli::new();
+    let created = cli.ok(&["wallet", "create", "--json"]);
+    let created: serde_json::Value = serde_json::from_str(&created).unwrap();
+    assert_eq!(created["phrase"].as_str().unwrap().split(' ').count(), 12);
+    assert_eq!(cli.ok(&["wallet", "address"]), created["address"].as_str().unwrap());
+    insta::assert_snapshot!(cli.shown(&cli.run(&["wallet", "create"])), @"");
+
+    let other = Cli::new();
+    let phrase = other.folder.path().join("words.txt");
+    std::fs::write(&phrase, format!("{}\n", created["phrase"].as_str().unwrap().to_uppercase())).unwrap();
+    other.ok(&["wallet", "restore", "--phrase-file", "words.txt"]);
+    assert_eq!(other.ok(&["wallet", "address"]), created["address"].as_str().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session() {
+    let cli = Cli::new();
+    cli.restore_wallet();
+    let node = cli.node(None).await;
+    let mut shown = String::new();
+    let mut say = |args: &[&str]| {
+        let output = cli.run(args);
+        shown.push_str(&format!("$ dotp2p {}\n{}\n", args.join(" "), cli.shown(&output)));
+    };
+    tokio::task::block_in_place(|| {
+        let to = cli.ok(&["wallet", "address", "--new"]);
+        say(&["chain", "status"]);
+        say(&["wallet", "balance"]);
+        say(&["mine", "3"]);
+        say(&["mine", "status"]);
+        say(&["name", "price", "Bücher.P2P", "--years", "2"]);
+        say(&["name", "show", "alice"]);
+        say(&["name", "history", "alice"]);
+        say(&["name", "list"]);
+        say(&["name", "register", "alice", "--record", "@ A 192.0.2.7"]);
+        say(&["name", "register", "alice", "--record", "@ A 192.0.2.7", "--yes"]);
+        say(&["mine", "1"]);
+        say(&["name", "register", "alice"]);
+        for _ in 0..4 {
+            say(&["mine", "1"]);
+        }
+        say(&["name", "show", "alice"]);
+        say(&["name", "register", "alice", "--yes"]);
+        say(&["name", "list"]);
+        say(&["name", "update", "alice", "--record", "@ A 192.0.2.8", "--record", "www 300 CNAME @"]);
+        say(&["mine", "1"]);
+        say(&["name", "renew", "alice", "--years", "2"]);
+        say(&["name", "renew", "alice", "--years", "2", "--yes"]);
+        say(&["mine", "1"]);
+        say(&["name", "history", "alice"]);
+        say(&["wallet", "send", &to, "1.5", "--yes"]);
+        say(&["name", "transfer", "alice", &to, "--yes"]);
+        say(&["mine", "1"]);
+        say(&["name", "show", "alice", "--json"]);
+        say(&["name", "show", "alice", "--height", "5"]);
+        say(&["chain", "block"]);
+        say(&["chain", "block", "99"]);
+        say(&["wallet", "balance", "--json"]);
+    });
+    insta::assert_snapshot!("session", shown);
+    let proof = cli.folder.path().join("alice.json");
+    tokio::task::block_in_place(|| cli.ok(&["name", "proof", "alice", "--out", "alice.json"]));
+    let proof: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(proof).unwrap()).unwrap();
+    assert_eq!(proof["state"], "active");
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_for_a_name() {
+    let cli = Cli::new();
+    cli.restore_wallet();
+    let node = cli.node(Some(1)).await;
+    let register = |args: &[&str]| cli.run(&[&["name", "register"], args, &["--yes", "--wait"]].concat());
+    let (output, stopped) = tokio::task::block_in_place(|| {
+        let output = register(&["Alice.P2P", "--record", "@ A 192.0.2.7"]);
+        (output, cli.run(&["stop"]))
+    });
+    let mut stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.starts_with("Alice.P2P is taken as alice\nalice: "), "{stderr}");
+    stderr.retain(|letter| letter == '\n');
+    assert!(stderr.len() > 3, "a line a step");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.lines().last().is_some_and(|line| line.starts_with("alice is yours; ")), "{stdout}");
+    // The node runs in this process, which answers `stop` when it has told the node to.
+    drop(stopped);
+    node.stop().await.unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_wait_leaves_the_node_carrying_on() {
+    let cli = Cli::new();
+    cli.restore_wallet();
+    let node = cli.node(None).await;
+    let output = tokio::task::block_in_place(|| {
+        let mut child = cli.command(&["name", "register", "alice", "--yes", "--wait"]).spawn().unwrap();
+        // It says where it stands as soon as it waits.
+        let mut line = String::new();
+        let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+        std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
+        assert!(line.starts_with("alice: "), "{line}");
+        let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut stderr, &mut rest).unwrap();
+        (child.wait().unwrap(), rest)
+    });
+    assert_eq!(output.0.code(), Some(1));
+    assert_eq!(output.1, "dotp2p: no longer waiting: the node carries alice through by itself\n");
+    node.stop().await.unwrap();
+}
+
+#[test]
+fn a_reader_that_went_away_is_no_error() {
+    let cli = Cli::new();
+    cli.restore_wallet();
+    for args in [["wallet", "address"], ["--help", "-v"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = cli.command(&args).stdout(writer).output().unwrap();
+        assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()), "{args:?}");
+    }
+}
+
+#[test]
+fn the_demo() {
+    let cli = Cli::new();
+    let output = cli.command(&["demo", "--once", "--json"]).env("TMPDIR", cli.folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", cli.shown(&output));
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let questions = result["questions"].as_array().unwrap();
+    assert!(questions.len() > 50 && questions.iter().all(|it| it["ok"] == true));
+    assert_eq!(std::fs::read_dir(cli.folder.path()).unwrap().count(), 0, "nothing is left behind");
+}
