@@ -28,6 +28,7 @@ wasm:
 # The vectors are what the independent program makes of docs/spec
 vectors:
     python3 tests/vectors/gen/gen.py --check
+    python3 tests/vectors/gen/check_spec.py
 
 # Benchmarks
 bench:

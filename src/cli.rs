@@ -29,7 +29,7 @@ pub use output::{Output, Tone};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "dotp2p", version, about, long_about = None, max_term_width = 120, after_help = "\
+#[command(name = "dotp2p", bin_name = "dotp2p", version, about, long_about = None, max_term_width = 120, after_help = "\
 Examples:
   dotp2p demo                          see it work, in seconds and without leaving a trace
   dotp2p wallet create                 make a wallet; write the words down
@@ -113,7 +113,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), CliError> {
     let end = runtime.block_on(async {
         match cli.command {
             Command::Demo(args) => crate::demo::run(&out, args.once).await,
-            Command::Node(_) => node::run(&settings, &out).await,
+            Command::Node(_) => node::run(&settings).await,
             Command::Name(args) => name::run(args, &settings, &out).await,
             Command::Wallet(args) => wallet::run(args, &settings, &out).await,
             Command::Chain(args) => chain::run(args, &settings, &out).await,

@@ -4,115 +4,30 @@
 //! A reorganisation is tried on a snapshot, so one that fails leaves nothing behind. Callers hear of a block only after
 //! the write that a power cut cannot undo.
 
+mod checked;
+mod pipeline;
+mod reorganise;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use dotp2p_chain::amount::Amount;
-use dotp2p_chain::block::{Block, BlockHead};
-use dotp2p_chain::check::{self, BlockError, Condemns};
-use dotp2p_chain::codec::DecodeError;
-use dotp2p_chain::hash::{BlockHash, Txid};
-use dotp2p_chain::header_tree::{HeaderTree, HeaderTreeError, Reorg, Status};
+use dotp2p_chain::block::BlockHead;
+use dotp2p_chain::check::{self, BlockError};
+use dotp2p_chain::hash::Txid;
+use dotp2p_chain::header_tree::{HeaderTree, HeaderTreeError, Status};
 use dotp2p_chain::height::Height;
 use dotp2p_chain::history::{History, Node as HistoryNode};
 use dotp2p_chain::params::Params;
 use dotp2p_chain::tx::Transaction;
-use dotp2p_registry::ledger::{self, LedgerError};
 use dotp2p_registry::mempool::{self, Mempool, PoolError};
-use dotp2p_registry::query::{Reader, is_served_owner, undo_changes};
+use dotp2p_registry::query::{Reader, is_served_owner};
 use dotp2p_registry::state::State;
-use dotp2p_registry::store::{
-    ChainRow, Commit, HeadRow, Loaded, Place, RecordKind, Store, StoreError, decode_undo, encode_undo,
-};
+use dotp2p_registry::store::{ChainRow, Commit, HeadRow, Loaded, Place, RecordKind, Store};
 use imbl::Vector;
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-/// A block that passed everything that needs no other block: work, roots, body and signatures.
-#[derive(Clone, Debug)]
-pub struct CheckedBlock {
-    block: Block,
-    encoded: Vec<u8>,
-    hash: BlockHash,
-    /// The first transaction with a bad signature: that condemns the hash, so the header must still be judged.
-    bad_signature: Option<usize>,
-}
-
-impl CheckedBlock {
-    /// Checks an encoded block; `is_verified` tells which transactions had their signatures checked before.
-    pub fn decode(
-        encoded: Vec<u8>,
-        params: &Params,
-        is_verified: impl Fn(&Transaction) -> bool + Sync,
-    ) -> Result<Self, ImportError> {
-        let max = BlockHead::LEN + usize::try_from(params.rules.body_max).unwrap_or(usize::MAX);
-        if encoded.len() > max {
-            return Err(BlockError::BodySize { len: encoded.len(), max }.into());
-        }
-        let block = Block::decode(&encoded, &params.rules)?;
-        check::check_work(&block.head, &params.rules)?;
-        check::check_roots(&block.head.header, &block.head.roots)?;
-        check::check_tx_root(&block)?;
-        let good = |tx: &Transaction| is_verified(tx) || check::signatures_good(tx, &params.chain_id);
-        let bad_signature = block.transactions.par_iter().map(|tx| !good(tx)).collect::<Vec<_>>();
-        let bad_signature = bad_signature.into_iter().position(|bad| bad);
-        let hash = block.hash();
-        Ok(Self { block, encoded, hash, bad_signature })
-    }
-
-    /// The block's hash.
-    #[must_use]
-    pub fn hash(&self) -> BlockHash {
-        self.hash
-    }
-}
-
-/// Why a block is not imported.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// Not a block.
-    #[error("block does not decode: {0} (B14)")]
-    Decode(#[from] DecodeError),
-    /// A rule of headers or bodies.
-    #[error("{0}")]
-    Block(#[from] BlockError),
-    /// The tree has no place for it.
-    #[error("{0}")]
-    Tree(#[from] HeaderTreeError),
-    /// The ledger refuses it.
-    #[error("block {hash}: {error}")]
-    Ledger {
-        /// The block.
-        hash: BlockHash,
-        /// Why.
-        error: LedgerError,
-    },
-    /// Another history than the branch has.
-    #[error("block {0} commits to another history_root than its branch has (B14)")]
-    History(BlockHash),
-    /// It would disconnect what a release vouches for.
-    #[error("block {0} forks below a checkpoint (B17)")]
-    Checkpoint(BlockHash),
-    /// Reading or writing failed.
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    /// Writing failed before; nothing is taken until a restart.
-    #[error("the node no longer writes since: {0}; mend the cause and restart it")]
-    Stopped(String),
-}
-
-impl ImportError {
-    /// What the refusal condemns. Rule B15.
-    #[must_use]
-    pub fn condemns(&self) -> Condemns {
-        match self {
-            Self::Decode(_) => Condemns::Message,
-            Self::Block(error) => error.condemns(),
-            Self::Tree(HeaderTreeError::UnknownParent(_) | HeaderTreeError::Unknown(_)) => Condemns::Nothing,
-            Self::Tree(_) | Self::Ledger { .. } | Self::History(_) | Self::Checkpoint(_) => Condemns::Hash,
-            Self::Store(_) | Self::Stopped(_) => Condemns::Nothing,
-        }
-    }
-}
+pub use self::checked::{CheckedBlock, ImportError};
+pub use self::pipeline::Spent;
 
 /// What became of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,40 +187,6 @@ impl Importer {
         Ok(Self::new(store, params, tree, history, state, loaded.chain.into(), limits, pending))
     }
 
-    /// Imports every block of the block files, in the order written; what no longer fits is passed over.
-    fn reindex(&mut self, mut progress: impl FnMut(u64)) -> Result<u64, ImportError> {
-        let files = self.store.files();
-        let mut places = Vec::new();
-        let scanned = files.scan(RecordKind::Block, |place, _| places.push(place));
-        scanned.map_err(|error| ImportError::Store(self.store.damaged(error.to_string())))?;
-        let mut waiting: std::collections::HashMap<BlockHash, Vec<(CheckedBlock, Place)>> = Default::default();
-        let mut count = 0;
-        for place in places {
-            let Ok(encoded) = files.read(place) else { continue };
-            let Ok(checked) = CheckedBlock::decode(encoded, &self.params, |_| false) else { continue };
-            let mut ready = vec![(checked, place)];
-            while let Some((checked, place)) = ready.pop() {
-                let hash = checked.hash();
-                match self.take(checked.clone(), Some(place)) {
-                    Ok(Imported::Active | Imported::Side) => {
-                        count += 1;
-                        progress(count);
-                        ready.extend(waiting.remove(&hash).unwrap_or_default());
-                    }
-                    Err(ImportError::Tree(HeaderTreeError::UnknownParent(parent))) => {
-                        waiting.entry(parent).or_default().push((checked, place));
-                    }
-                    Ok(Imported::Known) | Err(ImportError::Store(_)) | Err(_) => {}
-                }
-                if self.pending.rows.len() > 100_000 {
-                    self.write()?;
-                }
-            }
-        }
-        self.write()?;
-        Ok(count)
-    }
-
     /// The tip's height.
     #[must_use]
     pub fn tip(&self) -> Height {
@@ -367,176 +248,6 @@ impl Importer {
             self.failed = Some(error.to_string());
         }
         Ok(place?)
-    }
-
-    /// Goes to the best block; gives the last refusal met on the way. `block` is the one that just came.
-    fn advance(&mut self, hash: &BlockHash, block: &Block) -> Result<Option<ImportError>, ImportError> {
-        let mut refused = None;
-        loop {
-            let (from, to) = (self.tree.active_tip().hash, self.tree.best());
-            if from == to {
-                return Ok(refused);
-            }
-            let Some(reorg) = self.tree.reorg(&from, &to) else {
-                return Err(HeaderTreeError::Unknown(to).into());
-            };
-            match self.go(&reorg, hash, block)? {
-                Ok(()) => self.tree.set_active_tip(&to)?,
-                Err((bad, error)) => {
-                    tracing::warn!(block = %bad, %error, "block refused");
-                    for rejected in self.tree.reject(&bad) {
-                        if let Some(row) = self.head(&rejected)? {
-                            self.pending.heads.insert(rejected, HeadRow { rejected: true, ..row });
-                        }
-                    }
-                    refused = Some(error);
-                }
-            }
-        }
-    }
-
-    fn head(&self, hash: &BlockHash) -> Result<Option<HeadRow>, ImportError> {
-        if let Some(row) = self.pending.heads.get(hash) {
-            return Ok(Some(*row));
-        }
-        let row = self.store.lookup().head(hash);
-        row.map_err(|error| ImportError::Store(self.store.damaged(error.to_string())))
-    }
-
-    /// Disconnects and connects; where a block is refused, everything is as before and the block is named.
-    #[allow(clippy::type_complexity, reason = "outer: the store failed; inner: a block was refused")]
-    fn go(
-        &mut self,
-        reorg: &Reorg,
-        hash: &BlockHash,
-        block: &Block,
-    ) -> Result<Result<(), (BlockHash, ImportError)>, ImportError> {
-        let pinned = self.params.deployment.checkpoints.iter().map(|(height, _)| *height).filter(|at| *at <= self.tip());
-        if let (Some(pinned), Some(first)) = (pinned.max(), reorg.connect.first())
-            && reorg.fork < pinned
-        {
-            return Ok(Err((*first, ImportError::Checkpoint(*first))));
-        }
-        let mut trial = Trial {
-            state: self.state.clone(),
-            chain: self.chain.clone(),
-            recent: if reorg.disconnect.is_empty() { VecDeque::new() } else { self.recent.clone() },
-            commit: Commit::default(),
-            disconnected: Vec::new(),
-        };
-        let mut popped = Vec::new();
-        for gone in &reorg.disconnect {
-            let node = self.tree.get(gone).ok_or(HeaderTreeError::Unknown(*gone))?;
-            popped.push(HistoryNode::leaf(&node.header));
-            self.disconnect(&mut trial, node.height)?;
-        }
-        self.history.truncate(reorg.fork.0 + 1);
-        for next in &reorg.connect {
-            let stored;
-            let body = if next == hash { block } else {
-                stored = self.load(next)?;
-                &stored
-            };
-            if let Err(error) = self.connect(&mut trial, next, body)? {
-                self.history.truncate(reorg.fork.0 + 1);
-                popped.into_iter().rev().flatten().for_each(|leaf| self.history.push(leaf));
-                return Ok(Err((*next, error)));
-            }
-        }
-        self.accept(reorg, trial);
-        Ok(Ok(()))
-    }
-
-    fn load(&self, hash: &BlockHash) -> Result<Block, ImportError> {
-        let damaged = |what: String| ImportError::Store(self.store.damaged(what));
-        let place = self.head(hash)?.and_then(|row| row.block);
-        let place = place.ok_or_else(|| damaged(format!("the body of block {hash} is missing")))?;
-        let bytes = self.store.files().read(place).map_err(|error| damaged(error.to_string()))?;
-        Block::decode(&bytes, &self.params.rules).map_err(|error| damaged(format!("block {hash}: {error}")))
-    }
-
-    fn disconnect(&self, trial: &mut Trial, height: Height) -> Result<(), ImportError> {
-        let damaged = |what: String| ImportError::Store(self.store.damaged(what));
-        let row = trial.chain.pop_back().ok_or_else(|| damaged("the chain is empty".to_owned()))?;
-        let undo = row.undo.ok_or_else(|| damaged(format!("block {} has no undo", row.hash)))?;
-        let files = self.store.files();
-        let bytes = files.read(undo).map_err(|error| damaged(error.to_string()))?;
-        let before = decode_undo(&bytes).ok_or_else(|| damaged(format!("the undo of block {} is broken", row.hash)))?;
-        let changes = undo_changes(&trial.state, before);
-        ledger::disconnect_block(&mut trial.state, &changes);
-        trial.commit.disconnect(&changes);
-        trial.commit.chain.insert(height, None);
-        while trial.recent.back().is_some_and(|(at, _)| *at >= height) {
-            trial.recent.pop_back();
-        }
-        let block = files.read(row.block).map_err(|error| damaged(error.to_string()))?;
-        let block = Block::decode(&block, &self.params.rules)?;
-        trial.disconnected.splice(0..0, block.transactions);
-        Ok(())
-    }
-
-    /// The inner error refuses the block, the outer one is the store's.
-    fn connect(
-        &mut self,
-        trial: &mut Trial,
-        hash: &BlockHash,
-        block: &Block,
-    ) -> Result<Result<(), ImportError>, ImportError> {
-        let roots = &block.head.roots;
-        if roots.history_root != self.history.root() {
-            return Ok(Err(ImportError::History(*hash)));
-        }
-        let connected = match ledger::connect_block(&mut trial.state, block, &self.params) {
-            Ok(connected) => connected,
-            Err(error) => return Ok(Err(ImportError::Ledger { hash: *hash, error })),
-        };
-        let place = self.head(hash)?.and_then(|row| row.block).unwrap_or_default();
-        let undo = self.append(RecordKind::Undo, &encode_undo(&connected.changes))?;
-        self.history.push(history_leaf(&block.head)?);
-        let before = trial.chain.last().copied();
-        let (burned, issued) = before.map_or((0, 0), |row| (row.burned, row.issued));
-        let row = ChainRow {
-            hash: *hash,
-            block: place,
-            undo: Some(undo),
-            burned: burned.saturating_add(connected.tally.burned.atoms()),
-            issued: issued.saturating_add(self.params.rules.subsidy_at(roots.height).atoms()),
-        };
-        trial.chain.push_back(row);
-        trial.commit.connect(&connected.changes);
-        trial.commit.chain.insert(roots.height, Some(row));
-        let chain_id = &self.params.chain_id;
-        let txids = block.transactions.iter().map(|tx| tx.txid(chain_id)).collect();
-        trial.commit.transactions.insert(roots.height, txids);
-        trial.recent.push_back((roots.height, trial.state.clone()));
-        Ok(Ok(()))
-    }
-
-    fn accept(&mut self, reorg: &Reorg, mut trial: Trial) {
-        self.state = trial.state;
-        self.chain = trial.chain;
-        if reorg.disconnect.is_empty() {
-            self.recent.append(&mut trial.recent);
-        } else {
-            self.recent = trial.recent;
-        }
-        let keep = usize::try_from(self.params.deployment.dns_confirmations).unwrap_or(usize::MAX).saturating_add(1);
-        while self.recent.len() > keep {
-            self.recent.pop_front();
-        }
-        self.pending.rows.append(&mut trial.commit.rows);
-        self.pending.chain.append(&mut trial.commit.chain);
-        self.pending.transactions.append(&mut trial.commit.transactions);
-        let (tip, c) = (self.tip(), self.params.deployment.dns_confirmations);
-        if reorg.disconnect.len() >= 2 {
-            let before = Height(reorg.fork.0.saturating_add(u32::try_from(reorg.disconnect.len()).unwrap_or(u32::MAX)));
-            let in_force = self.pending.meta.hold.filter(|(_, end)| before.0 < end.0.saturating_add(c));
-            let fork = in_force.map_or(reorg.fork, |(fork, _)| fork.min(reorg.fork));
-            self.pending.meta.hold = Some((fork, tip));
-        }
-        self.pending.meta.serial = self.pending.meta.serial.wrapping_add(1);
-        self.disconnected.splice(0..0, trial.disconnected);
-        self.moved = true;
     }
 
     /// Takes a transaction whose signatures are good into the pool.
@@ -656,15 +367,6 @@ impl Importer {
         let atoms = row.map_or((0, 0), |row| (row.issued, row.burned));
         (Amount::from_atoms(atoms.0), Amount::from_atoms(atoms.1))
     }
-}
-
-/// A reorganisation on trial.
-struct Trial {
-    state: State,
-    chain: Vector<ChainRow>,
-    recent: VecDeque<(Height, State)>,
-    commit: Commit,
-    disconnected: Vec<Transaction>,
 }
 
 fn importer_tip(chain: &Vector<ChainRow>) -> u32 {

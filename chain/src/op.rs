@@ -3,6 +3,8 @@
 //! Layout: the op's number in one byte, then its fields in order (T2). A name field holds any bytes up
 //! to 63: whether they are a name is validity, not form, so that a block with a bad name is known to be bad by its hash.
 
+#![allow(clippy::cast_possible_truncation, reason = "the derived encoding of an op's number, which is below 10")]
+
 use parity_scale_codec::{Compact, Decode, Encode, Error, Input};
 
 use crate::amount::Amount;

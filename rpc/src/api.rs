@@ -47,9 +47,9 @@ pub trait NameApi {
     #[method(name = "name_history", blocking)]
     fn name_history(&self, name: String, limit: Option<u32>) -> RpcResult<Vec<HistoryItem>>;
 
-    /// Tells what a name costs now: to register it, or, where it is held, to renew it (`kind` says which).
+    /// Tells what a name costs now: to register it or, where it is held, to renew it.
     ///
-    /// `total` is `commit` + `claim` + `premium` + `renew`, without miners' fees. `level` is the factor by which demand
+    /// `kind` says which of the two. `total` is `commit` + `claim` + `premium` + `renew`, without miners' fees. `level` is the factor by which demand
     /// raises the price of the first year; `premium` falls with each block.
     ///
     /// - `years`: 1 to 10, 1 unless given.
@@ -92,7 +92,7 @@ pub trait NameApi {
     #[method(name = "name_registrations")]
     fn name_registrations(&self) -> RpcResult<Vec<RegistrationInfo>>;
 
-    /// Replaces all records of a name of this wallet; what cannot be served is refused before anything is signed.
+    /// Replaces all records of a name of this wallet; they are checked before anything is signed.
     ///
     /// `notes` lists what was changed on the way and what is probably not meant.
     ///
@@ -212,7 +212,7 @@ pub trait MiningApi {
     #[method(name = "getmininginfo", blocking)]
     fn mining_info(&self) -> RpcResult<MiningInfo>;
 
-    /// Makes blocks at once, on networks whose blocks are made on demand (regtest); answers with their hashes.
+    /// Makes blocks at once, where blocks are made on demand (regtest); answers with their hashes.
     ///
     /// - `nblocks`: 1 to 10000.
     /// - `address`: whom they reward.
@@ -231,7 +231,7 @@ pub trait WalletApi {
     #[method(name = "getnewaddress")]
     async fn new_address(&self) -> RpcResult<String>;
 
-    /// The coins that this wallet's addresses can spend now; rewards that have not matured are not among them.
+    /// The coins that this wallet can spend now; rewards that have not matured are not among them.
     ///
     /// Example: `getbalance []`
     #[method(name = "getbalance")]

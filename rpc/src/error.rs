@@ -51,7 +51,7 @@ pub type RpcResult<T> = Result<T, RpcError>;
 #[derive(Debug, thiserror::Error)]
 pub enum RpcError {
     /// A value of the right type that is wrong.
-    #[error("{parameter} {value}: {rule}")]
+    #[error("{}", about(parameter, value, rule))]
     WrongValue {
         /// Which parameter.
         parameter: &'static str,
@@ -61,7 +61,7 @@ pub enum RpcError {
         rule: String,
     },
     /// Not an address of this network.
-    #[error("{parameter} {value}: {rule}")]
+    #[error("{}", about(parameter, value, rule))]
     Address {
         /// Which parameter.
         parameter: &'static str,
@@ -178,6 +178,11 @@ impl From<RpcError> for ErrorObjectOwned {
     fn from(error: RpcError) -> Self {
         ErrorObject::owned(error.code(), error.to_string(), error.data())
     }
+}
+
+/// Says the value, unless it is a text that the rule says already.
+fn about(parameter: &str, value: &str, rule: &str) -> String {
+    if value.starts_with('"') && rule.contains(value) { format!("{parameter}: {rule}") } else { format!("{parameter} {value}: {rule}") }
 }
 
 fn json(value: impl Serialize) -> String {

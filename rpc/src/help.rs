@@ -122,9 +122,9 @@ fn read(source: &str) -> Vec<Method> {
     methods
 }
 
-/// `name: Type` pairs between the parentheses, `&self` left out.
+/// `name: Type` pairs after `&self`.
 fn parameters(signature: &str) -> Vec<Parameter> {
-    let inside = signature.split_once("(&self").map_or("", |(_, rest)| rest);
+    let inside = signature.split_once("&self").map_or("", |(_, rest)| rest);
     let inside = inside.split_once(") ->").map_or(inside, |(inside, _)| inside);
     let pairs = inside.split(", ").filter_map(|pair| pair.split_once(": "));
     pairs

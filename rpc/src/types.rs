@@ -1,7 +1,7 @@
 //! The JSON shapes: what methods answer and what the command line reads.
 //!
 //! Amounts are [`Coins`]: a JSON number whose digits are the exact decimal text. Nothing here goes through a float on the
-//! way out; a reader that has only floats still gets every amount below 90 million coins right.
+//! way out; a reader that has only floats still gets every amount below 67 million coins right.
 //!
 //! What is absent: enums that serde must look ahead for, and `flatten` of a shape with amounts. They would buffer a
 //! number as a float.

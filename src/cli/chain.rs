@@ -83,7 +83,7 @@ async fn show(block: Option<&str>, node: &NodeClient, out: &Output) -> Result<()
         ("block", Some(info.header.hash)),
         ("height", Some(info.header.height.to_string())),
         ("confirmations", Some(info.header.confirmations.to_string())),
-        ("time", Some(info.header.time.to_string())),
+        ("time", Some(format!("{} (Unix seconds)", info.header.time))),
         ("rewards", Some(info.coinbase.to)),
         ("bytes", Some(info.size.to_string())),
     ])?;

@@ -38,6 +38,14 @@ pub enum ClientError {
     /// It does not answer, or refuses.
     #[error(transparent)]
     Rpc(#[from] dotp2p_rpc::ClientError),
+    /// It refuses what was asked, in the words of JSON-RPC.
+    #[error("{message}: {detail}")]
+    Detailed {
+        /// The kind of refusal.
+        message: String,
+        /// What it is about.
+        detail: String,
+    },
     /// Its answer has another shape.
     #[error("the answer to {method} is not understood: {source}; node and program may be of different releases")]
     Answer {
@@ -93,8 +101,18 @@ impl NodeClient {
 
     /// Calls a method; `params`: an object.
     pub async fn call(&self, method: &str, params: Value) -> Result<Answer, ClientError> {
-        let json = self.0.call(method, params).await?;
+        let json = self.0.call(method, params).await.map_err(detailed)?;
         Ok(Answer { method: method.to_owned(), json })
+    }
+}
+
+/// With what JSON-RPC's own refusals tell beside their text.
+fn detailed(error: dotp2p_rpc::ClientError) -> ClientError {
+    match error {
+        dotp2p_rpc::ClientError::Call { message, data: Some(Value::String(detail)), .. } => {
+            ClientError::Detailed { message, detail }
+        }
+        other => other.into(),
     }
 }
 

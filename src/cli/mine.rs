@@ -98,7 +98,7 @@ async fn status(node: &NodeClient, out: &Output) -> Result<(), CliError> {
     out.pairs(&[
         ("mining", Some(state)),
         ("hashes a second", Some(info.hashespersec.to_string())),
-        ("network's", Some(info.networkhashps.to_string())),
+        ("network's", Some(format!("{:.3}", info.networkhashps))),
         ("reward to", info.address),
         ("blocks", Some(info.blocks.to_string())),
         ("difficulty", Some(info.difficulty.to_string())),

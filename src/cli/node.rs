@@ -1,13 +1,13 @@
 //! `dotp2p node`
 
-use super::{CliError, Output, interrupted};
+use super::{CliError, interrupted};
 use crate::config::Settings;
 use crate::node::{Node, NodeConfig};
 
 /// Exit code of a node that was not given the time to stop.
 const ABORTED: i32 = 1;
 
-pub(super) async fn run(settings: &Settings, out: &Output) -> Result<(), CliError> {
+pub(super) async fn run(settings: &Settings) -> Result<(), CliError> {
     let node = &settings.node;
     let config = NodeConfig {
         rpc_listen: node.rpc_listen,
@@ -18,19 +18,14 @@ pub(super) async fn run(settings: &Settings, out: &Output) -> Result<(), CliErro
         dns_provisional: node.dns_provisional,
         ..NodeConfig::new(settings.params.clone(), settings.dir.clone())
     };
-    if node.mine.is_some() && node.mine_to.is_none() && !settings.wallet_path().exists() {
-        out.note("nobody to pay for blocks yet: make a wallet with `dotp2p wallet create`, or give --mine-to ADDRESS");
-    }
     let mut node = Node::start(config).await?;
     tracing::info!(
         network = %settings.params.deployment.name,
         folder = %settings.dir.display(),
         rpc = %format_args!("http://{}", node.rpc_addr()),
+        dns = ?node.dns_addrs(),
         "node is ready"
     );
-    for addr in node.dns_addrs() {
-        tracing::info!(%addr, "DNS answers over UDP and TCP");
-    }
     tokio::select! {
         () = interrupted() => tracing::info!("stopping; once more aborts"),
         () = node.stopped() => tracing::info!("stopping, as asked over RPC"),

@@ -28,6 +28,7 @@ zone:
   - domain: alice.p2p
     file: "$root/examples/hello.zone"
     zonefile-sync: -1
+    dnssec-signing: on
 CONF
     knotd -c "$work/knot/knot.conf" >"$work/knot.log" 2>&1 &
     local pid=$!

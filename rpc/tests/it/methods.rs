@@ -124,7 +124,7 @@ async fn a_name_goes_through_its_states() {
     assert_eq!(state("carol").await, "pending");
     session.result("generatetoaddress", json!([1, node.address(1)])).await;
     assert_eq!(state("carol").await, "active");
-    session.result("generatetoaddress", json!([194, node.address(1)])).await;
+    session.result("generatetoaddress", json!([195, node.address(1)])).await;
     assert_eq!(state("alice").await, "grace");
     let shown = session.result("name_show", json!(["alice"])).await;
     assert_eq!((&shown["expired"], &shown["expires_in"], &shown["served"]), (&json!(true), &json!(0), &json!(false)));

@@ -188,7 +188,7 @@ async fn the_client_reads_shapes_and_errors() {
     let error = client.call::<Value>("name_show", json!(["a_b"])).await.unwrap_err();
     let ClientError::Call { code: number, data, .. } = &error else { panic!("{error:?}") };
     assert_eq!((*number, &data.as_ref().unwrap()["rule"]), (code::WRONG_VALUE, &json!("N1")));
-    assert!(error.to_string().starts_with("name \"a_b\": "), "{error}");
+    assert!(error.to_string().starts_with("name: \"a_b\": byte"), "{error}");
 }
 
 #[tokio::test]

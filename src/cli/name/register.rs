@@ -199,14 +199,14 @@ impl Progress {
         }
     }
 
+    /// The node's sentence tells the blocks left; the time is added where the clock makes blocks.
     fn text(&self, info: &RegistrationInfo) -> String {
-        let blocks = info.blocks_left.map(|left| if left == 1 { ", 1 block left".to_owned() } else { format!(", {left} blocks left") });
         let time = info.blocks_left.zip(self.spacing_s).map(|(left, spacing)| {
             let seconds = u64::from(left).saturating_mul(spacing);
             format!(", about {}", indicatif::HumanDuration(Duration::from_secs(seconds)))
         });
         let refused = info.error.as_ref().map(|error| format!(" (refused before: {error})"));
-        format!("{}{}{}{}", info.text, blocks.unwrap_or_default(), time.unwrap_or_default(), refused.unwrap_or_default())
+        format!("{}{}{}", info.text, time.unwrap_or_default(), refused.unwrap_or_default())
     }
 
     fn finish(&self) {

@@ -1,0 +1,112 @@
+//! Many blocks in a row: the next ones are checked on all cores while one connects.
+
+use std::collections::HashMap;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+
+use dotp2p_chain::hash::BlockHash;
+use dotp2p_registry::store::{Place, RecordKind};
+
+use super::{CheckedBlock, ImportError, Imported, Importer};
+
+/// Blocks that are checked ahead.
+const AHEAD: usize = 8;
+/// Rows after which a run of blocks is written.
+const ROWS_PER_WRITE: usize = 100_000;
+
+/// How long the stages of a run took, each on its own thread or threads.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    /// Decoding, roots and signatures, on all cores.
+    pub check: Duration,
+    /// Header tree, ledger, state root, undo and block files.
+    pub connect: Duration,
+    /// The durable writes.
+    pub write: Duration,
+    /// Blocks that joined the tree.
+    pub blocks: u64,
+}
+
+impl Importer {
+    /// Imports encoded blocks, parents first or not, and makes them durable; what is refused is passed over.
+    ///
+    /// `progress` hears how many blocks there are so far.
+    pub fn import_all(
+        &mut self,
+        blocks: impl Iterator<Item = (Vec<u8>, Option<Place>)> + Send,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Spent, ImportError> {
+        let params = self.params.clone();
+        let (ready, queue) = sync_channel::<(CheckedBlock, Option<Place>)>(AHEAD);
+        std::thread::scope(|scope| {
+            let checker = scope.spawn(move || {
+                let mut spent = Duration::ZERO;
+                for (encoded, place) in blocks {
+                    let began = Instant::now();
+                    let checked = CheckedBlock::decode(encoded, &params, |_| false);
+                    spent += began.elapsed();
+                    match checked {
+                        Ok(checked) => {
+                            if ready.send((checked, place)).is_err() {
+                                break;
+                            }
+                        }
+                        Err(error) => tracing::debug!(%error, "passed over"),
+                    }
+                }
+                spent
+            });
+            let mut spent = Spent::default();
+            let mut waiting: HashMap<BlockHash, Vec<(CheckedBlock, Option<Place>)>> = HashMap::new();
+            while let Ok(next) = queue.recv() {
+                let began = Instant::now();
+                let mut ready = vec![next];
+                while let Some((checked, place)) = ready.pop() {
+                    let hash = checked.hash();
+                    if let Some(parent) = self.missing_parent(&checked) {
+                        waiting.entry(parent).or_default().push((checked, place));
+                        continue;
+                    }
+                    match self.take(checked, place) {
+                        Ok(Imported::Active | Imported::Side) => {
+                            spent.blocks += 1;
+                            progress(spent.blocks);
+                        }
+                        Ok(Imported::Known) => {}
+                        Err(error @ (ImportError::Store(_) | ImportError::Stopped(_))) => return Err(error),
+                        Err(error) => tracing::debug!(%hash, %error, "passed over"),
+                    }
+                    ready.extend(waiting.remove(&hash).unwrap_or_default());
+                }
+                spent.connect += began.elapsed();
+                if self.pending.rows.len() > ROWS_PER_WRITE {
+                    spent.write += self.timed_write()?;
+                }
+            }
+            spent.write += self.timed_write()?;
+            spent.check = checker.join().unwrap_or_default();
+            Ok(spent)
+        })
+    }
+
+    fn timed_write(&mut self) -> Result<Duration, ImportError> {
+        let began = Instant::now();
+        self.write()?;
+        Ok(began.elapsed())
+    }
+
+    fn missing_parent(&self, checked: &CheckedBlock) -> Option<BlockHash> {
+        let parent = checked.parent();
+        self.tree.get(&parent).is_none().then_some(parent)
+    }
+
+    /// Imports every block of the block files, in the order written; what is damaged or refused is passed over.
+    pub(super) fn reindex(&mut self, progress: impl FnMut(u64)) -> Result<u64, ImportError> {
+        let files = self.store.files();
+        let mut places = Vec::new();
+        let scanned = files.scan(RecordKind::Block, |place, _| places.push(place));
+        scanned.map_err(|error| ImportError::Store(self.store.damaged(error.to_string())))?;
+        let blocks = places.into_iter().filter_map(|place| Some((files.read(place).ok()?, Some(place))));
+        Ok(self.import_all(blocks, progress)?.blocks)
+    }
+}
