@@ -129,6 +129,8 @@ pub struct NodeHandle {
     writer: Writer,
     wallet: WalletService,
     mining: Mining,
+    /// Held from building a transaction to its place in the pool, so that no two of ours take one nonce.
+    spending: tokio::sync::Mutex<()>,
     stop: watch::Sender<bool>,
     started: Instant,
     dns_provisional: bool,
@@ -163,6 +165,7 @@ impl Node {
             writer,
             wallet,
             mining,
+            spending: tokio::sync::Mutex::new(()),
             stop,
             started: Instant::now(),
             dns_provisional: config.dns_provisional,
@@ -328,6 +331,7 @@ impl dotp2p_rpc::node::Node for NodeHandle {
     }
 
     async fn send(&self, ops: Vec<Op>) -> Result<Txid, WalletError> {
+        let _spending = self.spending.lock().await;
         let transaction = self.wallet.build(&ops, &self.newest())?;
         Ok(self.submit(transaction).await?)
     }
@@ -366,6 +370,7 @@ async fn registrations(handle: Arc<NodeHandle>) {
 }
 
 async fn step_registrations(handle: &NodeHandle) {
+    let _spending = handle.spending.lock().await;
     let reader = handle.newest();
     let outgoing = match handle.wallet.step(&reader) {
         Ok(outgoing) => outgoing,

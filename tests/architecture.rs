@@ -4,9 +4,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde::Deserialize;
 
 type Arrows = BTreeMap<String, BTreeSet<String>>;
+
+/// What is read of `cargo metadata`.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    /// `dev`, `build`, or absent.
+    kind: Option<String>,
+    /// Absent for what comes from a registry.
+    path: Option<String>,
+}
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -40,20 +61,13 @@ fn real() -> Arrows {
         .output()
         .expect("cargo runs");
     assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
-    let packages = metadata["packages"].as_array().expect("packages");
-    let short = |name: &Value| {
-        let name = name.as_str().expect("a name");
-        name.strip_prefix("dotp2p-").unwrap_or(name).to_owned()
+    let metadata: Metadata = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    let short = |name: &str| name.strip_prefix("dotp2p-").unwrap_or(name).to_owned();
+    let arrows = |package: &Package| {
+        let inside = package.dependencies.iter().filter(|it| it.path.is_some() && it.kind.as_deref() != Some("dev"));
+        (short(&package.name), inside.map(|it| short(&it.name)).collect::<BTreeSet<_>>())
     };
-    let members: BTreeSet<String> = packages.iter().map(|package| short(&package["name"])).collect();
-    let arrows = |package: &Value| {
-        let dependencies = package["dependencies"].as_array().expect("dependencies");
-        let kept = dependencies.iter().filter(|it| it["kind"] != "dev" && !it["path"].is_null());
-        let to: BTreeSet<String> = kept.map(|it| short(&it["name"])).filter(|to| members.contains(to)).collect();
-        (short(&package["name"]), to)
-    };
-    packages.iter().map(arrows).filter(|(_, to)| !to.is_empty()).collect()
+    metadata.packages.iter().map(arrows).filter(|(_, to)| !to.is_empty()).collect()
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn bad_input() {
     std::fs::write(cli.folder.path().join("bad.zone"), "@ A 192.0.2\n").unwrap();
     std::fs::write(cli.folder.path().join("two.zone"), "@ CNAME a\n@ A 192.0.2.1\n").unwrap();
     let cases: [(&[&str], i32, &str); 24] = [
-        (&["nme"], 2, "unrecognized subcommand 'nme'; a similar subcommand exists: 'name'; see `dotp2p --help`"),
+        (&["nme"], 2, "unrecognized subcommand 'nme'; some similar subcommands exist: 'node', 'mine', 'name'; see `dotp2p --help`"),
         (&["name", "show"], 2, "the following required arguments were not provided: <NAME>; see `dotp2p name show --help`"),
         (&["name", "show", "a_b"], 2, "\"a_b\": byte 0x5f is not allowed at offset 1 of a name: a-z, 0-9 and inner hyphens only (N1)"),
         (&["name", "show", "www.alice.p2p"], 2, "\"www.alice.p2p\" has more than one label: a name is one label below p2p, what is below it goes into its records"),
@@ -163,13 +163,13 @@ fn bad_input() {
         (&["name", "register", "alice", "--record", "@ A"], 2, "--record \"@ A\": column 4: the line ends where an IPv4 address should stand"),
         (&["name", "register", "alice", "--record", "@ A 1.2.3.4", "--zone", "x"], 2, "the argument '--record <RECORD>' cannot be used with '--zone <FILE>'; see `dotp2p name register --help`"),
         (&["name", "register", "alice", "--zone", "none.zone"], 1, "cannot read none.zone: No such file or directory (os error 2)"),
-        (&["name", "register", "alice", "--zone", "bad.zone"], 1, "bad.zone: line 1, column 5: \"192.0.2\" is not an IPv4 address"),
+        (&["name", "register", "alice", "--zone", "bad.zone"], 1, "bad.zone: line 1, column 5: \"192.0.2\" is not an IPv4 address, such as 192.0.2.7"),
         (&["name", "register", "alice", "--zone", "two.zone"], 1, "@ has a CNAME beside A: an alias has nothing else, remove one of them"),
         (&["name", "register", "alice", "--zone", "-"], 2, "--zone - takes stdin, so nobody can be asked before paying: add --yes to agree"),
         (&["name", "register", "alice", "--years", "11"], 2, "invalid value '11' for '--years <YEARS>': 11 is not in 1..=10; see `dotp2p --help`"),
         (&["name", "register", "alice", "--limit", "1e3"], 2, "invalid value '1e3' for '--limit <COINS>': amount \"1e3\" is not a decimal number of coins such as 12 or 12.5; see `dotp2p --help`"),
         (&["name", "update", "alice"], 2, "no records: give --record, --zone or --json-records"),
-        (&["name", "transfer", "alice", "p2p1x"], 2, "p2p1x: not an address: invalid checksum"),
+        (&["name", "transfer", "alice", "p2p1x"], 2, "p2p1x: not an address: invalid checksum: the checksummed string is not a valid length"),
         (&["wallet", "address"], 1, "there is no wallet at DIR/regtest/wallet.json; make one with `dotp2p wallet create`"),
         (&["wallet", "restore"], 1, "a seed phrase has 12 or 24 words, this one has 0"),
         (&["node", "--rpc-listen", "here"], 2, "invalid value 'here' for '--rpc-listen <ADDR:PORT>': invalid socket address syntax; see `dotp2p --help`"),
@@ -193,7 +193,11 @@ fn a_wallet_is_made_and_restored() {
     let created: serde_json::Value = serde_json::from_str(&created).unwrap();
     assert_eq!(created["phrase"].as_str().unwrap().split(' ').count(), 12);
     assert_eq!(cli.ok(&["wallet", "address"]), created["address"].as_str().unwrap());
-    insta::assert_snapshot!(cli.shown(&cli.run(&["wallet", "create"])), @"");
+    insta::assert_snapshot!(cli.shown(&cli.run(&["wallet", "create"])), @r"
+    exit 1
+    --- stderr
+    dotp2p: DIR/regtest/wallet.json exists already and is not overwritten: move it away first
+    ");
 
     let other = Cli::new();
     let phrase = other.folder.path().join("words.txt");
@@ -259,12 +263,9 @@ async fn a_session() {
 async fn waiting_for_a_name() {
     let cli = Cli::new();
     cli.restore_wallet();
-    let node = cli.node(Some(1)).await;
+    let mut node = cli.node(Some(1)).await;
     let register = |args: &[&str]| cli.run(&[&["name", "register"], args, &["--yes", "--wait"]].concat());
-    let (output, stopped) = tokio::task::block_in_place(|| {
-        let output = register(&["Alice.P2P", "--record", "@ A 192.0.2.7"]);
-        (output, cli.run(&["stop"]))
-    });
+    let output = tokio::task::block_in_place(|| register(&["Alice.P2P", "--record", "@ A 192.0.2.7"]));
     let mut stderr = String::from_utf8(output.stderr.clone()).unwrap();
     assert!(output.status.success(), "{stderr}");
     assert!(stderr.starts_with("Alice.P2P is taken as alice\nalice: "), "{stderr}");
@@ -272,9 +273,11 @@ async fn waiting_for_a_name() {
     assert!(stderr.len() > 3, "a line a step");
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(stdout.lines().last().is_some_and(|line| line.starts_with("alice is yours; ")), "{stdout}");
-    // The node runs in this process, which answers `stop` when it has told the node to.
-    drop(stopped);
+    let stop = cli.command(&["stop"]).spawn().unwrap();
+    node.stopped().await;
     node.stop().await.unwrap();
+    let output = tokio::task::block_in_place(|| stop.wait_with_output().unwrap());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "the node has stopped\n");
 }
 
 #[cfg(unix)]

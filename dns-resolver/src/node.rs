@@ -43,10 +43,10 @@ impl<'a> Node<'a> {
         labels.iter().rev().fold(self, |node, label| node.child(label))
     }
 
-    /// Whether the domain name exists: the registered name always does, another where something at or below it can be
+    /// Whether this domain name below the registered one, which always exists, does: something at or below it can be
     /// served. One with nothing at itself is an empty non-terminal.
     pub fn exists(self) -> bool {
-        self.depth == 0 || self.sets.iter().any(is_servable)
+        self.sets.iter().any(is_servable)
     }
 
     /// What can be served at this node.

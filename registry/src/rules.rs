@@ -83,8 +83,8 @@ pub enum RuleError {
         /// The balance.
         balance: Amount,
     },
-    /// T9.
-    #[error("the payer's nonce cannot count further (T9)")]
+    /// T9, T7h.
+    #[error("the payer's nonce cannot count further (T9, T7h)")]
     NonceEnd,
     /// T11a.
     #[error("cost {cost} exceeds the payer's balance {balance} (T11a)")]

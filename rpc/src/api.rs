@@ -49,8 +49,8 @@ pub trait NameApi {
 
     /// Tells what a name costs now: to register it or, where it is held, to renew it.
     ///
-    /// `kind` says which of the two. `total` is `commit` + `claim` + `premium` + `renew`, without miners' fees. `level` is the factor by which demand
-    /// raises the price of the first year; `premium` falls with each block.
+    /// `kind` says which of the two. `total` is `commit` + `claim` + `premium` + `renew`, without miners' fees. `level`
+    /// is the factor by which demand raises the price of the first year; `premium` falls with each block.
     ///
     /// - `years`: 1 to 10, 1 unless given.
     ///

@@ -182,7 +182,11 @@ impl From<RpcError> for ErrorObjectOwned {
 
 /// Says the value, unless it is a text that the rule says already.
 fn about(parameter: &str, value: &str, rule: &str) -> String {
-    if value.starts_with('"') && rule.contains(value) { format!("{parameter}: {rule}") } else { format!("{parameter} {value}: {rule}") }
+    if value.starts_with('"') && rule.contains(value) {
+        format!("{parameter}: {rule}")
+    } else {
+        format!("{parameter} {value}: {rule}")
+    }
 }
 
 fn json(value: impl Serialize) -> String {

@@ -54,7 +54,7 @@ fn what_is_no_network() {
         ("name = \"lab\"", "name = \"main\"", "lab.toml: name: \"main\" is built in, a private network needs another name"),
         ("name = \"lab\"", "name = \"../x\"", "lab.toml: name: it names a folder: 1 to 63 of a-z, 0-9 and inner hyphens"),
         ("\"lp2p\"", "\"\"", "lab.toml: deployment.address_prefix: 1 to 16 of a-z and 0-9 are needed"),
-        ("subsidy = 50", "subsidy = 12.5", "lab.toml, line 11: coins are a whole number, or decimal in quotes such as \"12.5\""),
+        ("subsidy = 50", "subsidy = 12.5", "lab.toml, line 10: coins are a whole number, or decimal in quotes such as \"12.5\""),
         ("\"1f00ffff\"", "\"1f00\"", "lab.toml, line 6: \"1f00\" is not 8 hexadecimal digits"),
         ("tld = \"p2p\"", "tld = \"P2P\"", "lab.toml: tld is not one label of a-z, 0-9 and inner hyphens (B3)"),
     ];

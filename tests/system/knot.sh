@@ -33,7 +33,7 @@ CONF
     knotd -c "$work/knot/knot.conf" >"$work/knot.log" 2>&1 &
     local pid=$!
     pids+=("$pid")
-    until_true 15 "Knot's first answer" knot_listens "$pid" "$knot_port"
+    until_true 15 "Knot's first answer" knot_listens "$pid" "$knot_port" || return 1
     echo "knotd $pid answers on port $knot_port"
 }
 start_knot || start_knot

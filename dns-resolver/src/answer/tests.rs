@@ -339,6 +339,15 @@ fn delegations() {
 }
 
 #[test]
+fn glue_is_only_for_hosts_within_the_name() {
+    let zone = FakeZone::default()
+        .with("alice", "sub NS ns.alice.example.\nsub NS example.\nsub NS ns.bob.p2p.\nns A 192.0.2.1")
+        .with("bob", "ns A 192.0.2.2");
+    let answer = zone.ask("www.sub.alice.p2p. A");
+    assert_eq!((answer.authority.len(), answer.additional, answer.required), (3, vec![], 0));
+}
+
+#[test]
 fn what_cannot_be_served_is_not_there() {
     let zone = FakeZone::default().with(
         "alice",

@@ -79,6 +79,8 @@ def rules_json():
         bad("B3l", f"tld: {why}", tld=tld)
     for tld in (b"test", b"xn--abc", b"a" * 63, b"7"):
         ok("tld " + tld.decode(), tld=tld)
+    bad("B3n", "a body with no room for a transaction", body_max=138)
+    ok("a body with room for the shortest transaction", body_max=139)
     bad("B3m", "issue of all time above 2^64 - 1", halving_interval=2**32 - 1)
     bad("B3m", "subsidy 2^32, interval 2^31 + 1", subsidy=2**32, halving_interval=2**31 + 1)
     ok("subsidy 2^32, interval 2^31: 2^64 - 2^31", subsidy=2**32, halving_interval=2**31)

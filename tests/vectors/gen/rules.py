@@ -131,6 +131,8 @@ def refusals(r):
         out.append("B3l")
     if sum(r.subsidy >> k for k in range(64)) * r.halving_interval > U64:
         out.append("B3m")
+    if r.body_max < 139:
+        out.append("B3n")
     return out
 
 
