@@ -17,7 +17,7 @@ lint:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
-# Licences, sources and banned crates
+# Licences, sources and banned crates (`cargo install --locked cargo-deny`, or `.ci/run deny`, which brings its own)
 deny:
     cargo deny check licenses bans sources
 

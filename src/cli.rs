@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Layer, NodeLayer, Settings};
@@ -96,7 +96,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), CliError> {
-    let cli = Cli::try_parse_from(args).map_err(|error| CliError::of_clap(&error))?;
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = Cli::try_parse_from(&args).map_err(|error| CliError::of_clap(&error, &command_of(&args)))?;
     let mut flags = cli.global;
     if let Command::Node(node) = &cli.command {
         flags.node = node.clone();
@@ -126,17 +127,37 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), CliError> {
     end
 }
 
-/// Waits for Ctrl-C or, where there is one, SIGTERM.
-pub(crate) async fn interrupted() {
-    #[cfg(unix)]
-    if let Ok(mut term) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = term.recv() => {}
+/// The command that was meant, as far as it exists: `dotp2p name show`.
+fn command_of(args: &[OsString]) -> String {
+    let mut command = Cli::command();
+    let mut path = vec!["dotp2p".to_owned()];
+    for arg in args {
+        if let Some(found) = command.find_subcommand(arg) {
+            path.push(found.get_name().to_owned());
+            command = found.clone();
         }
-        return;
     }
-    let _ = tokio::signal::ctrl_c().await;
+    path.join(" ")
+}
+
+/// Waits for Ctrl-C or, where there is one, SIGTERM. From the call on, neither ends the program by itself.
+pub(crate) fn interrupted() -> impl Future<Output = ()> {
+    #[cfg(unix)]
+    let signals = {
+        use tokio::signal::unix::{SignalKind, signal};
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    };
+    async move {
+        #[cfg(unix)]
+        if let (Ok(mut interrupt), Ok(mut terminate)) = signals {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
 
 /// Log lines go to stderr: the node's doings, of everything else only what went wrong. `DOTP2P_LOG` filters further.

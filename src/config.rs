@@ -12,6 +12,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use clap::builder::BoolishValueParser;
 use dotp2p_chain::key::{AddressError, PublicKey};
 use dotp2p_chain::params::{Params, RulesError};
 use serde::Deserialize;
@@ -46,6 +47,7 @@ pub struct Layer {
     /// Print the result as JSON, for programs
     #[arg(long, global = true, env = "DOTP2P_JSON", hide_env_values = true, num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    #[arg(value_parser = BoolishValueParser::new())]
     #[arg(help_heading = "Global options")]
     pub json: Option<bool>,
     /// Log more; twice for everything
@@ -77,16 +79,17 @@ pub struct NodeLayer {
     /// Rebuild the database from the block files first
     #[arg(long, env = "DOTP2P_REINDEX", hide_env_values = true, num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    #[arg(value_parser = BoolishValueParser::new())]
     pub reindex: Option<bool>,
     /// Serve small updates in DNS before they are in a block [default: true]
     #[arg(long, value_name = "BOOL", env = "DOTP2P_DNS_PROVISIONAL_UPDATES", hide_env_values = true)]
-    #[arg(hide_possible_values = true)]
+    #[arg(value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub dns_provisional_updates: Option<bool>,
 }
 
 /// Threads to mine on: a number (0: none), or all but one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "Option<usize>")]
+#[serde(try_from = "ThreadsForm")]
 pub enum Threads {
     /// One a core, one core left to everything else.
     Auto,
@@ -94,9 +97,22 @@ pub enum Threads {
     Exactly(usize),
 }
 
-impl From<Option<usize>> for Threads {
-    fn from(count: Option<usize>) -> Self {
-        count.map_or(Self::Auto, Self::Exactly)
+/// A number, or `"auto"`.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "threads are a number, or \"auto\"")]
+enum ThreadsForm {
+    Count(usize),
+    Text(String),
+}
+
+impl TryFrom<ThreadsForm> for Threads {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(form: ThreadsForm) -> Result<Self, Self::Error> {
+        match form {
+            ThreadsForm::Count(count) => Ok(Self::Exactly(count)),
+            ThreadsForm::Text(text) => text.parse(),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use comfy_table::Cell;
@@ -83,6 +84,7 @@ struct Checked {
 
 /// Runs the demo; `once`: does not stay to be tried out.
 pub async fn run(out: &Output, once: bool) -> Result<(), CliError> {
+    let mut interrupt = pin!(interrupted());
     let folder = TempDir::with_prefix("dotp2p-demo-").map_err(DemoError::Folder)?;
     let params = Params::regtest();
     let dir = folder.path().join(&params.deployment.name);
@@ -91,22 +93,18 @@ pub async fn run(out: &Output, once: bool) -> Result<(), CliError> {
     let wallet = Wallet::create(&dir.join("wallet.json"), &params, WordCount::Twelve, None);
     demo.step(&format!("a wallet, its first address {}", wallet.map_err(DemoError::Wallet)?.first_address()));
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let config = NodeConfig {
-        rpc_listen: any,
-        dns_listen: vec![any],
-        mine: Some(1),
-        ..NodeConfig::new(params, dir.clone())
-    };
+    let config =
+        NodeConfig { rpc_listen: any, dns_listen: vec![any], mine: Some(1), ..NodeConfig::new(params, dir.clone()) };
     let node = Node::start(config).await.map_err(DemoError::Node)?;
     let (rpc, dns) = (node.rpc_addr(), node.dns_addrs().first().copied().unwrap_or(any));
     demo.step(&format!("a node: JSON-RPC on http://{rpc}, DNS on {dns} (UDP and TCP), mining on demand"));
     let ended = tokio::select! {
         ended = demo.check(&dir, rpc, dns) => ended,
-        () = interrupted() => Err(DemoError::Interrupted.into()),
+        () = &mut interrupt => Err(DemoError::Interrupted.into()),
     };
     if !once && matches!(ended, Ok(()) | Err(CliError::Demo(DemoError::Differs { .. }))) {
         demo.what_next(folder.path(), &dir, rpc, dns);
-        interrupted().await;
+        interrupt.await;
         out.note("");
     }
     node.stop().await.map_err(DemoError::Node)?;

@@ -8,7 +8,7 @@ mod checked;
 mod pipeline;
 mod reorganise;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use dotp2p_chain::amount::Amount;
@@ -18,12 +18,14 @@ use dotp2p_chain::hash::Txid;
 use dotp2p_chain::header_tree::{HeaderTree, HeaderTreeError, Status};
 use dotp2p_chain::height::Height;
 use dotp2p_chain::history::{History, Node as HistoryNode};
+use dotp2p_chain::name::Name;
 use dotp2p_chain::params::Params;
 use dotp2p_chain::tx::Transaction;
 use dotp2p_registry::mempool::{self, Mempool, PoolError};
-use dotp2p_registry::query::{Reader, is_served_owner};
+use dotp2p_registry::query::{QueryError, Reader};
+use dotp2p_registry::row::NameRow;
 use dotp2p_registry::state::State;
-use dotp2p_registry::store::{ChainRow, Commit, HeadRow, Loaded, Place, RecordKind, Store};
+use dotp2p_registry::store::{ChainRow, Commit, End, HeadRow, Loaded, Place, RecordKind, Store};
 use imbl::Vector;
 
 pub use self::checked::{CheckedBlock, ImportError};
@@ -51,6 +53,9 @@ pub struct Importer {
     /// States of the last blocks, the tip's last: whose owners DNS serves is decided by one of them (L2).
     recent: VecDeque<(Height, State)>,
     settled: (Height, State),
+    /// Names whose owner changed after the settled block, with what is served instead.
+    unsettled: Arc<BTreeMap<Name, Option<Arc<NameRow>>>>,
+    tip_head: BlockHead,
     pool: Mempool,
     /// What the next durable write will hold.
     pending: Commit,
@@ -79,19 +84,34 @@ impl Importer {
         limits: mempool::Limits,
         progress: impl FnMut(u64),
     ) -> Result<(Self, Opened), ImportError> {
-        let fresh = loaded.chain.is_empty();
-        let mut importer = if fresh {
+        // A rebuild that was interrupted left a chain that is whole but short: it must not pass for all there is.
+        let end = loaded.meta.end;
+        let rebuild = loaded.chain.is_empty() || loaded.meta.reindexing;
+        let mut importer = if rebuild {
             Self::genesis(store, params, limits)?
         } else {
             Self::restore(store, loaded, params, limits)?
         };
-        let reindexed = if fresh { importer.reindex(progress)? } else { 0 };
+        let mut reindexed = 0;
+        if rebuild {
+            reindexed = importer.import_files(End::default(), progress)?;
+            importer.pending.meta.reindexing = false;
+            importer.write()?;
+        } else {
+            importer.advance(None)?;
+            // Blocks that came whole before a kill and were not committed: taken now, in the order of the files, so that
+            // a rebuild from the files later finds the same tip at equal work.
+            importer.import_files(end, progress)?;
+        }
+        importer.moved = false;
+        importer.disconnected.clear();
         importer.settle()?;
         let tip = importer.tip();
         Ok((importer, Opened { tip, reindexed }))
     }
 
     fn genesis(mut store: Store, params: Arc<Params>, limits: mempool::Limits) -> Result<Self, ImportError> {
+        store.clear()?;
         let genesis = &params.genesis;
         let block = store.append(RecordKind::Block, &genesis.encode())?;
         let hash = genesis.hash();
@@ -103,15 +123,17 @@ impl Importer {
         let head = HeadRow { sequence: 0, head: genesis.head, block: Some(block), rejected: false };
         pending.heads.insert(hash, head);
         pending.meta.sequence = 1;
+        pending.meta.reindexing = true;
         store.commit(&pending)?;
         let mut history = History::default();
         history.push(history_leaf(&genesis.head)?);
         let tree = HeaderTree::new(&genesis.head.header);
         let pending = Commit { meta: pending.meta, ..Commit::default() };
-        Ok(Self::new(store, params, tree, history, state, Vector::unit(row), limits, pending))
+        let head = params.genesis.head;
+        Ok(Self::new(store, params, tree, history, state, Vector::unit(row), head, limits, pending))
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the two ways to start give the same eight parts")]
+    #[allow(clippy::too_many_arguments, reason = "the two ways to start give the same nine parts")]
     fn new(
         store: Store,
         params: Arc<Params>,
@@ -119,6 +141,7 @@ impl Importer {
         history: History,
         state: State,
         chain: Vector<ChainRow>,
+        tip_head: BlockHead,
         limits: mempool::Limits,
         pending: Commit,
     ) -> Self {
@@ -130,8 +153,10 @@ impl Importer {
             history,
             recent: VecDeque::from([(tip, state.clone())]),
             settled: (tip, state.clone()),
+            unsettled: Arc::default(),
             state,
             chain,
+            tip_head,
             pool: Mempool::new(limits),
             pending,
             disconnected: Vec::new(),
@@ -154,7 +179,9 @@ impl Importer {
         for (hash, row) in loaded.heads.iter().filter(|(_, row)| row.head.roots.height != Height::GENESIS) {
             let insert = |tree: &mut HeaderTree| {
                 tree.insert(&row.head.header)?;
-                if row.rejected {
+                // A release may have pinned another block since this one was taken.
+                let pinned = check::check_checkpoint(&row.head.header, row.head.roots.height, &params);
+                if row.rejected || pinned.is_err() {
                     tree.reject(hash);
                 } else if row.block.is_some() {
                     tree.body_arrived(hash)?;
@@ -184,7 +211,7 @@ impl Importer {
             return Err(damaged(format!("the stored state has root {found}, the tip commits to {expected}")));
         }
         let pending = Commit { meta: loaded.meta, ..Commit::default() };
-        Ok(Self::new(store, params, tree, history, state, loaded.chain.into(), limits, pending))
+        Ok(Self::new(store, params, tree, history, state, loaded.chain.into(), tip_head, limits, pending))
     }
 
     /// The tip's height.
@@ -234,7 +261,7 @@ impl Importer {
         head = HeadRow { block: Some(place), rejected: false, ..head };
         self.pending.heads.insert(hash, head);
         self.tree.body_arrived(&hash)?;
-        let refused = self.advance(&hash, &block)?;
+        let refused = self.advance(Some((&hash, &block)))?;
         match refused {
             Some(error) if self.tree.get(&hash).is_some_and(|node| node.status == Status::Rejected) => Err(error),
             _ if self.tree.is_active(&hash) => Ok(Imported::Active),
@@ -251,9 +278,14 @@ impl Importer {
     }
 
     /// Takes a transaction whose signatures are good into the pool.
-    pub fn submit(&mut self, transaction: Transaction, now_s: u64) -> Result<Txid, PoolError> {
+    ///
+    /// The outer error: nothing is written any more, so nothing can be mined here either.
+    pub fn submit(&mut self, transaction: Transaction, now_s: u64) -> Result<Result<Txid, PoolError>, ImportError> {
+        if let Some(reason) = &self.failed {
+            return Err(ImportError::Stopped(reason.clone()));
+        }
         let tip = self.tip();
-        self.pool.add(transaction, &self.state, tip, &self.params, now_s)
+        Ok(self.pool.add(transaction, &self.state, tip, &self.params, now_s))
     }
 
     /// Whether anything waits to be made durable.
@@ -277,8 +309,12 @@ impl Importer {
             return Ok(());
         }
         self.write()?;
-        if std::mem::take(&mut self.moved) {
-            self.settle()?;
+        if self.moved {
+            if let Err(error) = self.settle() {
+                self.failed = Some(error.to_string());
+                return Err(error);
+            }
+            self.moved = false;
             let disconnected = std::mem::take(&mut self.disconnected);
             let tip = self.tip();
             let dropped = self.pool.tip_moved(disconnected, &self.state, tip, &self.params, now_s);
@@ -309,14 +345,14 @@ impl Importer {
             }
         }
         let known = self.recent.iter().find(|(height, _)| *height == settled).cloned();
-        self.settled = match known {
+        let damaged = |error: QueryError| ImportError::Store(self.store.damaged(error.to_string()));
+        let mut reader = self.reader();
+        reader.settled = match known {
             Some(known) => known,
-            None => {
-                let reader = self.reader();
-                let state = reader.state_at(settled);
-                (settled, state.map_err(|error| ImportError::Store(self.store.damaged(error.to_string())))?)
-            }
+            None => (settled, reader.state_at(settled).map_err(damaged)?),
         };
+        self.unsettled = Arc::new(reader.find_unsettled().map_err(damaged)?);
+        self.settled = reader.settled;
         Ok(())
     }
 
@@ -325,15 +361,14 @@ impl Importer {
     pub fn reader(&self) -> Reader {
         let tip = self.tip();
         let node = self.tree.active_tip();
-        let head = self.head(&node.hash).ok().flatten().map_or(self.params.genesis.head, |row| row.head);
         let headers = self.tree.get(&self.tree.best_header()).map_or(tip, |best| best.height);
-        let is_served = |name: &_| is_served_owner(&self.state, &self.settled, tip, &self.params, name);
-        let provisional = self.pool.provisional(&self.state, tip, &self.params.rules, is_served);
+        let is_settled = |name: &_| !self.unsettled.contains_key(name);
+        let provisional = self.pool.provisional(&self.state, tip, &self.params.rules, is_settled);
         let parent = self.tree.context(&node.hash);
         Reader {
             params: self.params.clone(),
             tip,
-            head,
+            head: self.tip_head,
             work: node.work,
             headers,
             next_context: parent.unwrap_or(check::HeaderContext {
@@ -346,6 +381,7 @@ impl Importer {
             next_history: self.history.root(),
             state: self.state.clone(),
             settled: self.settled.clone(),
+            unsettled: self.unsettled.clone(),
             chain: self.chain.clone(),
             pool: Arc::new(self.pool.clone()),
             provisional: Arc::new(provisional),

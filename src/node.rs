@@ -21,11 +21,12 @@ use dotp2p_chain::records::Records;
 use dotp2p_chain::tx::Transaction;
 use dotp2p_dns::server::{DnsError, DnsServer};
 use dotp2p_dns::zone::{Zone, ZoneError};
-use dotp2p_registry::mempool::Limits;
+use dotp2p_registry::mempool::{Limits, PoolError};
 use dotp2p_registry::query::Reader;
 use dotp2p_registry::store::{Store, StoreError};
 use dotp2p_rpc::node::{
-    GenerateError, MiningStatus, NotReady, RegistrationStatus, SubmitError, Unavailable, WalletError,
+    BlockTaken, GenerateError, MiningStatus, NotReady, RegistrationStatus, SubmitBlockError, SubmitError, Unavailable,
+    WalletError,
 };
 use dotp2p_wallet::registration::Request;
 use tokio::sync::watch;
@@ -125,6 +126,7 @@ pub struct Node {
 /// What a running node can be asked for.
 pub struct NodeHandle {
     params: Arc<Params>,
+    dir: PathBuf,
     readers: watch::Receiver<Arc<Reader>>,
     writer: Writer,
     wallet: WalletService,
@@ -161,6 +163,7 @@ impl Node {
         let mining = Mining::new(config.mine.unwrap_or(0), config.mine_to);
         let handle = Arc::new(NodeHandle {
             params,
+            dir: config.dir.clone(),
             readers,
             writer,
             wallet,
@@ -214,11 +217,16 @@ impl Node {
             let _ = task.await;
         }
         self.rpc.stop().await;
-        self.dns.shutdown().await?;
+        let dns = self.dns.shutdown().await;
         self.handle.writer.stop().await;
         let thread = self.writer.take();
         let joined = tokio::task::spawn_blocking(move || thread.map_or(Ok(()), std::thread::JoinHandle::join)).await;
-        if matches!(joined, Ok(Ok(()))) { Ok(()) } else { Err(NodeError::Panicked) }
+        // Nobody shall look for this node any more; a file that cannot be removed is overwritten by the next start.
+        let _ = std::fs::remove_file(self.handle.dir.join("node.json"));
+        if !matches!(joined, Ok(Ok(()))) {
+            return Err(NodeError::Panicked);
+        }
+        Ok(dns?)
     }
 }
 
@@ -267,7 +275,7 @@ impl NodeHandle {
     }
 
     /// Checks an encoded block on all cores and imports it; returns after the durable write.
-    pub async fn submit_block(&self, encoded: Vec<u8>) -> Result<Imported, ImportError> {
+    pub async fn import(&self, encoded: Vec<u8>) -> Result<Imported, ImportError> {
         let (params, pool) = (self.params.clone(), self.newest().pool.clone());
         let checked = tokio::task::spawn_blocking(move || {
             CheckedBlock::decode(encoded, &params, |tx| pool.has_verified(&tx.wtxid()))
@@ -289,7 +297,8 @@ impl dotp2p_rpc::node::Node for NodeHandle {
             return Err(SubmitError::Signature(*key));
         }
         match self.writer.transaction(transaction).await {
-            Some(added) => Ok(added?),
+            Some(Ok(added)) => Ok(added?),
+            Some(Err(reason)) => Err(SubmitError::Unavailable(NotReady(reason).into())),
             None => Err(SubmitError::Unavailable(Unavailable::Stopping)),
         }
     }
@@ -308,13 +317,26 @@ impl dotp2p_rpc::node::Node for NodeHandle {
             });
             let block = made.await.ok().flatten().ok_or_else(|| refused("the chain has reached its end".to_owned()))?;
             let hash = block.hash();
-            self.submit_block(block.encode()).await.map_err(|error| refused(error.to_string()))?;
+            self.import(block.encode()).await.map_err(|error| refused(error.to_string()))?;
             hashes.push(hash);
             if *self.stop.borrow() {
                 return Err(Unavailable::Stopping.into());
             }
         }
         Ok(hashes)
+    }
+
+    async fn submit_block(&self, encoded: Vec<u8>) -> Result<BlockTaken, SubmitBlockError> {
+        match self.import(encoded).await {
+            Ok(Imported::Active) => Ok(BlockTaken::Active),
+            Ok(Imported::Side) => Ok(BlockTaken::Side),
+            Ok(Imported::Known) => Ok(BlockTaken::Known),
+            Err(error @ ImportError::Decode(_)) => Err(SubmitBlockError::Decode(error.to_string())),
+            Err(error @ (ImportError::Store(_) | ImportError::Stopped(_))) => {
+                Err(SubmitBlockError::Unavailable(error.to_string()))
+            }
+            Err(error) => Err(SubmitBlockError::Refused(error.to_string())),
+        }
     }
 
     fn mining(&self) -> MiningStatus {
@@ -363,30 +385,43 @@ async fn registrations(handle: Arc<NodeHandle>) {
     loop {
         step_registrations(&handle).await;
         tokio::select! {
-            changed = readers.changed() => if changed.is_err() { return },
+            changed = readers.changed() => if changed.is_err() {
+                // The writer is gone, which without a stop is a panic: a node that cannot write must not seem to run.
+                handle.stop.send_replace(true);
+                return;
+            },
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }
 }
 
+/// One at a time, each on the view that the one before has left: two of one payer must not take one nonce.
 async fn step_registrations(handle: &NodeHandle) {
     let _spending = handle.spending.lock().await;
-    let reader = handle.newest();
-    let outgoing = match handle.wallet.step(&reader) {
-        Ok(outgoing) => outgoing,
+    let names = match handle.wallet.under_way(&handle.newest()) {
+        Ok(names) => names,
         Err(WalletError::NoWallet) => return,
-        Err(error) => {
-            tracing::warn!(%error, "registrations do not go on");
-            return;
-        }
+        Err(error) => return tracing::warn!(%error, "registrations do not go on"),
     };
-    for out in outgoing {
-        let txid = out.transaction.txid(&handle.params.chain_id);
-        if let Err(error) = dotp2p_rpc::node::Node::submit(handle, out.transaction).await {
-            tracing::warn!(name = %out.name, %error, "a registration's transaction was refused");
-            if let Err(error) = handle.wallet.refused(&out.name, &txid, &error.to_string(), &reader) {
-                tracing::warn!(%error, "registrations do not go on");
-            }
+    for name in names {
+        if let Err(error) = step_registration(handle, &name).await {
+            tracing::warn!(%name, %error, "a registration does not go on");
+        }
+    }
+}
+
+async fn step_registration(handle: &NodeHandle, name: &Name) -> Result<(), WalletError> {
+    let reader = handle.newest();
+    let Some(transaction) = handle.wallet.step(name, &reader)? else { return Ok(()) };
+    let txid = transaction.txid(&handle.params.chain_id);
+    match dotp2p_rpc::node::Node::submit(handle, transaction).await {
+        Ok(_) => Ok(()),
+        // The pool's state, not the transaction's fault: it is built anew at the next block.
+        Err(SubmitError::Unavailable(_)) => Ok(()),
+        Err(SubmitError::Pool(PoolError::Known | PoolError::Full | PoolError::Chain(_))) => Ok(()),
+        Err(error) => {
+            tracing::warn!(%name, %error, "a registration's transaction was refused");
+            handle.wallet.refused(name, &txid, &error.to_string(), &reader)
         }
     }
 }
@@ -416,8 +451,7 @@ impl Zone for ServedZone {
 
     fn records(&self, name: &Name) -> Result<Option<Arc<Records>>, ZoneError> {
         let fail = |source: Box<dyn std::error::Error + Send + Sync>| ZoneError { name: name.clone(), source };
-        let served = self.reader.served(name, self.provisional).map_err(|error| fail(error.into()))?;
-        let Some(served) = served else { return Ok(None) };
+        let Some(served) = self.reader.served(name, self.provisional) else { return Ok(None) };
         let limits = self.reader.params.rules.record_limits(name.as_bytes().len());
         let records = Records::decode(&served.records, limits).map_err(|error| fail(error.into()))?;
         Ok(Some(Arc::new(records)))

@@ -42,14 +42,6 @@ struct Open {
     waiting: HashMap<Name, (Waiting, Option<u32>)>,
 }
 
-/// A transaction that a registration wants sent.
-pub struct Outgoing {
-    /// Whose.
-    pub name: Name,
-    /// What.
-    pub transaction: Transaction,
-}
-
 fn file_error(error: &FileError) -> WalletError {
     WalletError::File(error.to_string())
 }
@@ -141,38 +133,43 @@ impl WalletService {
         })
     }
 
-    /// Whether a registration waits for blocks, or the wallet for its very first coins.
+    /// Whether a registration waits for blocks; for coins, blocks help only if they pay this wallet.
     #[must_use]
-    pub fn wants_blocks(&self, reader: &Reader) -> bool {
+    pub fn wants_blocks(&self, reader: &Reader, pays_to: &PublicKey) -> bool {
         let wants = self.with(reader, |open| {
-            let first = open.wallet.keys().first();
-            let goes_on = |it: &Registration| !matches!(it.step(), Step::Done | Step::Failed(_));
-            Ok(reader.state.account(&first).is_none() || open.registrations.iter().any(goes_on))
+            let ours = open.wallet.keys().contains(pays_to);
+            let waits = |it: &Registration| match (it.step(), open.waiting.get(it.name())) {
+                (Step::Done | Step::Failed(_), _) | (_, Some((Waiting::Price { .. }, _))) => false,
+                (_, Some((Waiting::Coins { .. }, _))) => ours,
+                _ => true,
+            };
+            Ok(ours && reader.state.account(pays_to).is_none() || open.registrations.iter().any(waits))
         });
         wants.unwrap_or(false)
     }
 
-    /// Asks every registration for its next step at the reader's tip; what it wants sent is stored before it is given.
-    pub fn step(&self, reader: &Reader) -> Result<Vec<Outgoing>, WalletError> {
+    /// The names whose registration is not over.
+    pub fn under_way(&self, reader: &Reader) -> Result<Vec<Name>, WalletError> {
+        self.with(reader, |open| Ok(open.registrations.under_way().map(|(name, _)| name.clone()).collect()))
+    }
+
+    /// Asks a registration for its next step at the reader's tip; what it wants sent is stored before it is given.
+    pub fn step(&self, name: &Name, reader: &Reader) -> Result<Option<Transaction>, WalletError> {
         self.with(reader, |open| {
-            let names: Vec<Name> = open.registrations.under_way().map(|(name, _)| name.clone()).collect();
-            let mut outgoing = Vec::new();
-            for name in &names {
-                let before = open.registrations.find(name).cloned();
-                let action = open.registrations.next(name, &View(reader), open.wallet.keys());
-                open.waiting.remove(name);
-                match action {
-                    Some(Action::Send(transaction)) => outgoing.push(Outgoing { name: name.clone(), transaction }),
-                    Some(Action::Wait { what, blocks_left }) => {
-                        open.waiting.insert(name.clone(), (what, blocks_left));
-                    }
-                    Some(Action::Done | Action::Failed(_)) | None => {}
-                }
-                if open.registrations.find(name) != before.as_ref() {
-                    open.registrations.save().map_err(|error| file_error(&error))?;
-                }
+            let before = open.registrations.find(name).cloned();
+            let action = open.registrations.next(name, &View(reader), open.wallet.keys());
+            open.waiting.remove(name);
+            if open.registrations.find(name) != before.as_ref() {
+                open.registrations.save().map_err(|error| file_error(&error))?;
             }
-            Ok(outgoing)
+            Ok(match action {
+                Some(Action::Send(transaction)) => Some(transaction),
+                Some(Action::Wait { what, blocks_left }) => {
+                    open.waiting.insert(name.clone(), (what, blocks_left));
+                    None
+                }
+                Some(Action::Done | Action::Failed(_)) | None => None,
+            })
         })
     }
 

@@ -90,6 +90,20 @@ pub struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// Steps 1 and 2 of S9: what a block at `height` does before its first transaction.
     pub fn begin(state: &'a State, height: Height, params: &'a Params) -> Result<Self, RuleError> {
+        let mut draft = Self::begin_trial(state, height, params)?;
+        let rules = &params.rules;
+        let held = u64::from(rules.grace) + u64::from(rules.halvings) * u64::from(rules.halving_blocks);
+        if let Some(expired) = u32::try_from(held).ok().and_then(|held| height.checked_sub(held)) {
+            for name in state.names_expiring(expired) {
+                draft.view.put(EntryKey::Name(name.clone()), None);
+            }
+        }
+        Ok(draft)
+    }
+
+    /// [`Draft::begin`] without removing the names that become free, which may be many: to every op an entry that stands
+    /// at its free height is absent anyway (N3). For trying transactions, not for a block.
+    pub fn begin_trial(state: &'a State, height: Height, params: &'a Params) -> Result<Self, RuleError> {
         let mut view = View::new(state);
         let rules = &params.rules;
         if let Some(matured) = height.checked_sub(rules.maturity) {
@@ -105,18 +119,21 @@ impl<'a> Draft<'a> {
                 view.put(EntryKey::Commitment(*hash), None);
             }
         }
-        let held = u64::from(rules.grace) + u64::from(rules.halvings) * u64::from(rules.halving_blocks);
-        if let Some(expired) = u32::try_from(held).ok().and_then(|held| height.checked_sub(held)) {
-            for name in state.names_expiring(expired) {
-                view.put(EntryKey::Name(name.clone()), None);
-            }
-        }
         Ok(Self { view, context: Context::new(params, height, state.level()), tally: Tally::default() })
     }
 
     /// Step 3, one transaction; refused, it leaves the draft as it was.
     pub fn apply(&mut self, transaction: &Transaction) -> Result<(), RuleError> {
         apply_transaction(&mut self.view, transaction.body(), &self.context, &mut self.tally)
+    }
+
+    /// Does `work` and takes back everything it applied.
+    pub fn tried<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let (mark, tally) = (self.view.mark(), self.tally);
+        let done = work(self);
+        self.view.rollback(mark);
+        self.tally = tally;
+        done
     }
 
     /// What it adds up to so far.

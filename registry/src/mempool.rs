@@ -19,7 +19,7 @@ use dotp2p_chain::tx::Transaction;
 use imbl::{HashMap, OrdMap, OrdSet};
 
 use crate::ledger::Draft;
-use crate::rules::{RuleError, Tally};
+use crate::rules::RuleError;
 use crate::state::State;
 
 /// The pool's bounds.
@@ -195,15 +195,17 @@ impl Mempool {
         let body = transaction.body();
         let (payer, nonce) = (body.payer, body.nonce);
         let chain = self.chain(&payer);
+        let expected = state.account(&payer).map_or(0, |account| account.nonce);
         let first = chain.first().map(|tx| tx.transaction.body().nonce);
-        let place = match first {
-            Some(first) => usize::try_from(nonce.wrapping_sub(first)).unwrap_or(usize::MAX),
-            None => 0,
+        let place = match nonce.checked_sub(first.unwrap_or(expected)) {
+            Some(place) => usize::try_from(place).unwrap_or(usize::MAX),
+            None => return Err(RuleError::Nonce { found: nonce, expected }.into()),
         };
         match chain.get(place) {
             Some(old) => self.check_replacement(&transaction, old)?,
-            None if place > chain.len() => {
-                let expected = first.map_or(0, |first| first + chain.len() as u64);
+            // Without an account or others in the pool, the account's rule tells more than a gap would.
+            None if place > chain.len() && first.is_some() => {
+                let expected = expected.saturating_add(u64::try_from(chain.len()).unwrap_or(u64::MAX));
                 return Err(PoolError::Gap { found: nonce, expected });
             }
             None if place >= self.limits.per_payer => return Err(PoolError::Chain(place)),
@@ -215,9 +217,13 @@ impl Mempool {
         candidate.truncate(place);
         let mut tail: Vec<PoolTx> = chain.get(place + 1..).unwrap_or_default().to_vec();
         candidate.push(tx);
-        try_chain(&candidate, state, tip, params)?;
+        let new = candidate.len();
         candidate.append(&mut tail);
-        let (kept, _) = valid_prefix(candidate, state, tip, params);
+        let mut draft = Draft::begin_trial(state, tip.next(), params)?;
+        let (kept, refused) = valid_prefix(candidate, &mut draft);
+        if let Some((_, error)) = refused.filter(|_| kept.len() < new) {
+            return Err(error.into());
+        }
         self.make_room(&payer, &kept)?;
         self.replace_chain(payer, kept);
         Ok(txid)
@@ -254,27 +260,39 @@ impl Mempool {
         Ok(())
     }
 
-    /// Drops the worst transactions of others until `kept` would fit; refuses if `kept` is itself the worst.
+    /// Drops the worst transactions of others until `kept` fits. If `kept` is itself the worst, nothing is dropped.
     fn make_room(&mut self, payer: &PublicKey, kept: &[PoolTx]) -> Result<(), PoolError> {
         let size = |chain: &[PoolTx]| chain.iter().map(|tx| tx.transaction.bytes().len()).sum::<usize>();
+        let needed = (self.bytes - size(self.chain(payer)) + size(kept)).saturating_sub(self.limits.bytes);
         let worst_new = kept.iter().map(PoolTx::rate).min();
-        while self.bytes - size(self.chain(payer)) + size(kept) > self.limits.bytes {
-            let worst = self.by_rate.iter().find(|(_, txid)| self.txids.get(txid) != Some(payer)).copied();
-            match worst {
-                Some((rate, txid)) if Some(rate) < worst_new => self.remove_from(&txid),
-                _ => return Err(PoolError::Full),
+        let mut ends: BTreeMap<PublicKey, usize> = BTreeMap::new();
+        let mut freed = 0;
+        for (rate, txid) in &self.by_rate {
+            if freed >= needed {
+                break;
+            }
+            if Some(*rate) >= worst_new {
+                return Err(PoolError::Full);
+            }
+            let Some(other) = self.txids.get(txid).filter(|other| *other != payer) else { continue };
+            let chain = self.chain(other);
+            let end = ends.get(other).copied().unwrap_or(chain.len());
+            let at = chain.iter().position(|tx| tx.txid == *txid).unwrap_or(end);
+            if at < end {
+                // Its payer's later ones cannot stay without it.
+                freed += size(chain.get(at..end).unwrap_or_default());
+                ends.insert(*other, at);
             }
         }
-        Ok(())
-    }
-
-    /// Drops a transaction and its payer's later ones.
-    fn remove_from(&mut self, txid: &Txid) {
-        if let Some(payer) = self.txids.get(txid).copied() {
-            let mut chain = self.chain(&payer).to_vec();
-            chain.truncate(chain.iter().position(|tx| tx.txid == *txid).unwrap_or(0));
-            self.replace_chain(payer, chain);
+        if freed < needed {
+            return Err(PoolError::Full);
         }
+        for (other, end) in ends {
+            let mut chain = self.chain(&other).to_vec();
+            chain.truncate(end);
+            self.replace_chain(other, chain);
+        }
+        Ok(())
     }
 
     fn replace_chain(&mut self, payer: PublicKey, chain: Vec<PoolTx>) {
@@ -306,20 +324,26 @@ impl Mempool {
         params: &Params,
         now_s: u64,
     ) -> Vec<(Txid, RuleError)> {
+        let mut chains: BTreeMap<PublicKey, BTreeMap<u64, PoolTx>> = BTreeMap::new();
+        for transaction in disconnected {
+            let (txid, wtxid) = (transaction.txid(&params.chain_id), transaction.wtxid());
+            let (payer, nonce) = (transaction.body().payer, transaction.body().nonce);
+            let tx = PoolTx { transaction: Arc::new(transaction), txid, wtxid, since_s: now_s };
+            chains.entry(payer).or_default().insert(nonce, tx);
+        }
+        // What the pool took later than the block wins: it has replaced what was mined there.
+        for tx in self.iter().filter(|tx| tx.since_s.saturating_add(self.limits.age_s) >= now_s) {
+            chains.entry(tx.transaction.body().payer).or_default().insert(tx.transaction.body().nonce, tx.clone());
+        }
+        *self = Self::new(self.limits);
         let mut dropped = Vec::new();
-        for payer in self.payers.keys().copied().collect::<Vec<_>>() {
+        let Ok(mut draft) = Draft::begin_trial(state, tip.next(), params) else { return dropped };
+        for (payer, chain) in chains {
             let nonce = state.account(&payer).map_or(0, |account| account.nonce);
-            let mut chain = self.chain(&payer).to_vec();
-            chain.retain(|tx| tx.transaction.body().nonce >= nonce);
-            let fresh = chain.iter().take_while(|tx| tx.since_s.saturating_add(self.limits.age_s) >= now_s).count();
-            chain.truncate(fresh);
-            let (kept, refused) = valid_prefix(chain, state, tip, params);
+            let chain = chain.into_values().filter(|tx| tx.transaction.body().nonce >= nonce).collect();
+            let (kept, refused) = valid_prefix(chain, &mut draft);
             dropped.extend(refused);
             self.replace_chain(payer, kept);
-        }
-        for transaction in disconnected {
-            // One that is no longer valid is dropped in silence: its block is gone, and its author sees that it is not mined.
-            let _ = self.add(transaction, state, tip, params, now_s);
         }
         dropped
     }
@@ -355,14 +379,14 @@ impl Mempool {
 
     /// Records that an Update in the pool would give a name, to be served before they are mined. Rules L5, L6.
     ///
-    /// `is_served_owner` tells whether a name's present owner is the one that DNS serves (L4).
+    /// `is_settled` tells whether an active name's present owner is the one that DNS serves (L4).
     #[must_use]
     pub fn provisional(
         &self,
         state: &State,
         tip: Height,
         rules: &Rules,
-        is_served_owner: impl Fn(&Name) -> bool,
+        is_settled: impl Fn(&Name) -> bool,
     ) -> BTreeMap<Name, Vec<u8>> {
         let mut served: BTreeMap<Name, (bool, Vec<u8>)> = BTreeMap::new();
         let mut touched_by_owner: BTreeSet<Name> = BTreeSet::new();
@@ -387,7 +411,7 @@ impl Mempool {
                 let Op::Update(update) = op else { continue };
                 let by_owner = signed(&row.entry.owner);
                 let by_manager = row.entry.manager.is_some_and(|key| signed(&key));
-                let may = (by_owner || by_manager) && is_served_owner(&name);
+                let may = (by_owner || by_manager) && is_settled(&name);
                 let hidden = served.get(&name).is_some_and(|(owner, _)| *owner && !by_owner);
                 if may && !hidden && update.records.len() <= crate::price::RECORDS_FREE {
                     served.insert(name, (by_owner, update.records.clone()));
@@ -399,31 +423,13 @@ impl Mempool {
     }
 }
 
-/// Whether the last of `chain` is valid after the others; the others are known to be.
-fn try_chain(chain: &[PoolTx], state: &State, tip: Height, params: &Params) -> Result<Tally, RuleError> {
-    let mut draft = Draft::begin(state, tip.next(), params)?;
-    chain.iter().try_for_each(|tx| draft.apply(&tx.transaction))?;
-    Ok(draft.tally())
-}
-
-/// The longest prefix of a payer's chain that is valid on the tip, and the first refused one.
-fn valid_prefix(
-    mut chain: Vec<PoolTx>,
-    state: &State,
-    tip: Height,
-    params: &Params,
-) -> (Vec<PoolTx>, Option<(Txid, RuleError)>) {
-    let mut draft = match Draft::begin(state, tip.next(), params) {
-        Ok(draft) => draft,
-        Err(error) => return (Vec::new(), chain.first().map(|tx| (tx.txid, error))),
-    };
-    for at in 0..chain.len() {
-        let Some(tx) = chain.get(at) else { break };
-        if let Err(error) = draft.apply(&tx.transaction) {
-            let refused = (tx.txid, error);
-            chain.truncate(at);
-            return (chain, Some(refused));
-        }
-    }
-    (chain, None)
+/// The longest prefix of a payer's chain that is valid in `draft`, which is left as it was, and the first refused one.
+fn valid_prefix(mut chain: Vec<PoolTx>, draft: &mut Draft<'_>) -> (Vec<PoolTx>, Option<(Txid, RuleError)>) {
+    let refused = draft.tried(|draft| {
+        let mut each = chain.iter().enumerate();
+        each.find_map(|(at, tx)| Some((at, tx.txid, draft.apply(&tx.transaction).err()?)))
+    });
+    let Some((at, txid, error)) = refused else { return (chain, None) };
+    chain.truncate(at);
+    (chain, Some((txid, error)))
 }

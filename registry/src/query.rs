@@ -13,6 +13,7 @@ use dotp2p_chain::codec::DecodeError;
 use dotp2p_chain::entry::{EntryKey, Stage};
 use dotp2p_chain::hash::{BlockHash, HistoryRoot, Txid};
 use dotp2p_chain::height::Height;
+use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::name::Name;
 use dotp2p_chain::params::Params;
 use dotp2p_chain::pow::Work;
@@ -71,6 +72,8 @@ pub struct Reader {
     pub state: State,
     /// The block that decides who is served (L2, L3), and the state after it.
     pub settled: (Height, State),
+    /// Names whose owner changed after that block, with what is served instead (L4).
+    pub unsettled: Arc<BTreeMap<Name, Option<Arc<NameRow>>>>,
     /// The active chain from genesis on.
     pub chain: Vector<ChainRow>,
     /// The pool.
@@ -189,34 +192,63 @@ impl Reader {
         let key = EntryKey::Name(name.clone());
         let rows = self.undo_rows(row.changed)?;
         let before = rows.into_iter().find(|(at, _)| *at == key).and_then(|(_, row)| row);
-        Ok(before.as_ref().and_then(Row::as_name).cloned())
+        Ok(before.and_then(|before| with_records(before, Some(row)).as_name().cloned()))
     }
 
     /// What DNS serves for a name now, with updates from the pool if `provisional`. Rules L1 to L5.
-    pub fn served(&self, name: &Name, provisional: bool) -> Result<Option<Served>, QueryError> {
-        let Some((row, Stage::Active)) = self.name(name) else { return Ok(None) };
+    #[must_use]
+    pub fn served(&self, name: &Name, provisional: bool) -> Option<Served> {
+        let (today, Stage::Active) = self.name(name)? else { return None };
         if let Some(records) = self.provisional.get(name).filter(|_| provisional) {
-            return Ok(Some(Served { records: records.clone(), provisional: true }));
+            return Some(Served { records: records.clone(), provisional: true });
         }
-        let owner = match self.settled.1.name_at(name, self.settled.0, &self.params.rules) {
-            None => row.entry.owner,
-            Some((_, Stage::Released | Stage::Free)) => return Ok(None),
-            Some((settled, _)) => settled.entry.owner,
+        let row = match self.unsettled.get(name) {
+            Some(of_settled_owner) => of_settled_owner.as_ref()?,
+            None => today,
         };
-        let mut row = row.clone();
-        while row.entry.owner != owner {
-            match self.before(name, &row)? {
-                Some(before) => row = before,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(Served { records: row.records.clone(), provisional: false }))
+        Some(Served { records: row.records.clone(), provisional: false })
     }
 
-    /// Whether a name's present owner is the one whose records are served (L4).
+    /// Whether a name's present owner is the one whose records are served. Rule L4.
     #[must_use]
     pub fn is_served_owner(&self, name: &Name) -> bool {
-        is_served_owner(&self.state, &self.settled, self.tip, &self.params, name)
+        matches!(self.name(name), Some((_, Stage::Active))) && !self.unsettled.contains_key(name)
+    }
+
+    /// The names whose owner at the settled block is not today's, each with its row as of the last block in which he
+    /// was; `None` where nobody held it there. Rule L4, steps 2 to 5.
+    pub fn find_unsettled(&self) -> Result<BTreeMap<Name, Option<Arc<NameRow>>>, QueryError> {
+        let (settled, state) = &self.settled;
+        let mut unsettled = BTreeMap::new();
+        for height in settled.0 + 1..=self.tip.0 {
+            for (key, _) in self.undo_rows(Height(height))? {
+                let EntryKey::Name(name) = key else { continue };
+                let Some(today) = self.state.name(&name) else { continue };
+                let owner = match state.name_at(&name, *settled, &self.params.rules) {
+                    None => continue,
+                    Some((_, Stage::Released | Stage::Free)) => None,
+                    Some((then, _)) => Some(then.entry.owner),
+                };
+                if owner != Some(today.entry.owner) && !unsettled.contains_key(&name) {
+                    let row = owner.map(|owner| self.last_row_of(&name, today, &owner)).transpose()?.flatten();
+                    unsettled.insert(name, row);
+                }
+            }
+        }
+        Ok(unsettled)
+    }
+
+    fn last_row_of(
+        &self,
+        name: &Name,
+        today: &Arc<NameRow>,
+        owner: &PublicKey,
+    ) -> Result<Option<Arc<NameRow>>, QueryError> {
+        let mut row = Some(today.clone());
+        while let Some(later) = row.as_ref().filter(|row| row.entry.owner != *owner) {
+            row = self.before(name, later)?;
+        }
+        Ok(row)
     }
 
     /// What happened to a name since it was last free, newest first, at most `limit` transactions.
@@ -255,17 +287,6 @@ impl Reader {
     }
 }
 
-/// Whether a name's present owner is the one whose records are served. Rule L4.
-#[must_use]
-pub fn is_served_owner(state: &State, settled: &(Height, State), tip: Height, params: &Params, name: &Name) -> bool {
-    let Some((row, Stage::Active)) = state.name_at(name, tip, &params.rules) else { return false };
-    match settled.1.name_at(name, settled.0, &params.rules) {
-        None => true,
-        Some((_, Stage::Released | Stage::Free)) => false,
-        Some((before, _)) => before.entry.owner == row.entry.owner,
-    }
-}
-
 /// The changes that lead from the rows before a block to `state`, which is right after it.
 #[must_use]
 pub fn undo_changes(state: &State, before: Vec<(EntryKey, Option<Row>)>) -> Vec<Change> {
@@ -274,7 +295,19 @@ pub fn undo_changes(state: &State, before: Vec<(EntryKey, Option<Row>)>) -> Vec<
         .map(|(key, before)| {
             let trie_key = key.trie_key();
             let after = state.get_at(&trie_key).cloned();
+            let row = after.as_ref().and_then(Row::as_name).map(Arc::as_ref);
+            let before = before.map(|before| with_records(before, row));
             Change { key, trie_key, before, after }
         })
         .collect()
+}
+
+/// A prior row with the records that its undo left out because the block did not change them.
+fn with_records(before: Row, after: Option<&NameRow>) -> Row {
+    match (before, after) {
+        (Row::Name(row), Some(after)) if row.records.is_empty() => {
+            Row::Name(Arc::new(NameRow { records: after.records.clone(), ..row.as_ref().clone() }))
+        }
+        (before, _) => before,
+    }
 }

@@ -21,8 +21,8 @@ use dotp2p_chain::height::Height;
 use dotp2p_chain::params::Params;
 use parity_scale_codec::{Decode, Encode};
 
-pub use self::block_files::{BlockFiles, BlockWriter, Place, RecordKind};
-use crate::row::Row;
+pub use self::block_files::{BlockFiles, BlockWriter, End, Place, RecordKind};
+use crate::row::{NameRow, Row};
 use crate::view::Change;
 
 /// The number of this release's layout on disk.
@@ -120,6 +120,10 @@ pub struct Meta {
     pub hold: Option<(Height, Height)>,
     /// The next [`HeadRow::sequence`].
     pub sequence: u64,
+    /// Where the block files ended; what lies behind was written by a run that was killed before its commit.
+    pub end: End,
+    /// Whether the database is being rebuilt from the block files; one found so was interrupted and is thrown away.
+    pub reindexing: bool,
 }
 
 /// One atomic write.
@@ -193,7 +197,13 @@ impl Store {
         let writer = BlockWriter::open(&blocks).map_err(io(&blocks))?;
         let db_dir = dir.join("db");
         if reindex && db_dir.exists() {
-            std::fs::remove_dir_all(&db_dir).map_err(io(&db_dir))?;
+            // Renamed first, so that a crash never leaves half a database under its name.
+            let old = dir.join("db.old");
+            if old.exists() {
+                std::fs::remove_dir_all(&old).map_err(io(&old))?;
+            }
+            std::fs::rename(&db_dir, &old).map_err(io(&db_dir))?;
+            std::fs::remove_dir_all(&old).map_err(io(&old))?;
         }
         let config = sled::Config::new().path(&db_dir).cache_capacity(CACHE_BYTES).flush_every_ms(Some(500));
         let db = config.open().map_err(|error| StoreError::Database { dir: db_dir.clone(), error })?;
@@ -216,6 +226,12 @@ impl Store {
 
     fn database(&self, error: sled::Error) -> StoreError {
         StoreError::Database { dir: self.dir.join("db"), error }
+    }
+
+    /// Throws away everything but the block files.
+    pub fn clear(&mut self) -> Result<(), StoreError> {
+        self.db.clear().map_err(|error| self.database(error))?;
+        self.db.flush().map(|_| ()).map_err(|error| self.database(error))
     }
 
     /// An error that says what does not fit and how to mend it.
@@ -246,7 +262,7 @@ impl Store {
         let blocks = |error| StoreError::Io { path: self.dir.join("blocks"), error };
         self.writer.sync().map_err(blocks)?;
         let mut batch = sled::Batch::default();
-        schema::write(&mut batch, commit);
+        schema::write(&mut batch, commit, self.writer.end());
         tx_index::write(&self.db, &mut batch, commit).map_err(|error| self.database(error))?;
         self.db.apply_batch(batch).map_err(|error| self.database(error))?;
         self.db.flush().map_err(|error| self.database(error))?;
@@ -281,11 +297,18 @@ impl Lookup {
     }
 }
 
-/// The bytes of an undo: the prior row of each entry that a block changed.
+/// The bytes of an undo: the prior row of each entry that a block changed. Records that the block left as they were are
+/// left out; whoever goes back has them in the row after it ([`crate::query::undo_changes`]).
 #[must_use]
 pub fn encode_undo(changes: &[Change]) -> Vec<u8> {
-    let rows: Vec<(Vec<u8>, Option<Vec<u8>>)> =
-        changes.iter().map(|c| (c.key.bytes(), c.before.as_ref().map(Row::encode))).collect();
+    let prior = |change: &Change| match (&change.before, &change.after) {
+        (Some(Row::Name(before)), Some(Row::Name(after))) if before.records == after.records => {
+            let row = NameRow { records: Vec::new(), ..before.as_ref().clone() };
+            Some(Row::Name(Arc::new(row)).encode())
+        }
+        (before, _) => before.as_ref().map(Row::encode),
+    };
+    let rows: Vec<(Vec<u8>, Option<Vec<u8>>)> = changes.iter().map(|c| (c.key.bytes(), prior(c))).collect();
     rows.encode()
 }
 

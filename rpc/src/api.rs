@@ -6,6 +6,8 @@
 //!
 //! What is absent: subscriptions, which need WebSocket, and the methods about peers.
 
+#![allow(clippy::too_many_arguments, reason = "a method's parameters are its arguments")]
+
 use jsonrpsee::proc_macros::rpc;
 use serde_json::value::RawValue;
 
@@ -220,6 +222,17 @@ pub trait MiningApi {
     /// Example: `generatetoaddress [2, "ADDRESS"]`
     #[method(name = "generatetoaddress")]
     async fn generate_to_address(&self, nblocks: u32, address: String) -> RpcResult<Vec<String>>;
+
+    /// Takes a block made elsewhere; answers after it is durable.
+    ///
+    /// Answers null where it is on the active chain now, else as bitcoind does: "duplicate", or "inconclusive" where it
+    /// is kept on a branch of less work. A block that is refused is an error that names the rule.
+    ///
+    /// - `hexdata`: the block, as `getblock` gives it at verbosity 0.
+    ///
+    /// Example: `submitblock ["BLOCK"]`
+    #[method(name = "submitblock")]
+    async fn submit_block(&self, hexdata: String) -> RpcResult<Option<String>>;
 }
 
 /// Wallet.

@@ -66,12 +66,18 @@ impl Cookie {
     }
 }
 
-impl Drop for Cookie {
-    fn drop(&mut self) {
-        // Another node may have started here since: its cookie stays.
+impl Cookie {
+    /// Removes the file, unless another node has started here since and put its own there.
+    pub fn remove(&self) {
         if fs::read(&self.path).is_ok_and(|content| content == self.credentials.as_bytes()) {
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+impl Drop for Cookie {
+    fn drop(&mut self) {
+        self.remove();
     }
 }
 

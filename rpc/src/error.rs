@@ -12,7 +12,7 @@ use dotp2p_wallet::{BuildError, RequestError};
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
 use serde::Serialize;
 
-use crate::node::{GenerateError, NotReady, SubmitError, Unavailable, WalletError};
+use crate::node::{GenerateError, NotReady, SubmitBlockError, SubmitError, Unavailable, WalletError};
 
 /// The numbers.
 pub mod code {
@@ -113,6 +113,9 @@ pub enum RpcError {
     /// No block was made.
     #[error(transparent)]
     Generate(#[from] GenerateError),
+    /// A block is not taken.
+    #[error(transparent)]
+    SubmitBlock(#[from] SubmitBlockError),
     /// The node cannot answer yet.
     #[error(transparent)]
     NotReady(#[from] NotReady),
@@ -153,6 +156,9 @@ impl RpcError {
             Self::Answer(_) | Self::Generate(GenerateError::NotOnDemand | GenerateError::Refused { .. }) => code::MISC,
             Self::Wallet(error) => wallet_code(error),
             Self::Submit(error) => submit_code(error),
+            Self::SubmitBlock(SubmitBlockError::Decode(_)) => code::DECODE,
+            Self::SubmitBlock(SubmitBlockError::Refused(_)) => code::REJECTED,
+            Self::SubmitBlock(SubmitBlockError::Unavailable(_)) => code::WARMING_UP,
             Self::NotReady(_) | Self::Generate(GenerateError::Unavailable(_)) => code::WARMING_UP,
         }
     }

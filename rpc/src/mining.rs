@@ -1,5 +1,6 @@
 //! The miner.
 
+use dotp2p_chain::hash::from_hex;
 use dotp2p_chain::height::Height;
 use dotp2p_registry::query::{QueryError, Reader};
 use jsonrpsee::core::async_trait;
@@ -7,8 +8,8 @@ use jsonrpsee::core::async_trait;
 use crate::Rpc;
 use crate::api::MiningApiServer;
 use crate::args;
-use crate::error::RpcResult;
-use crate::node::Node;
+use crate::error::{RpcError, RpcResult};
+use crate::node::{BlockTaken, Node};
 use crate::shape;
 use crate::types::{Coins, MiningInfo};
 
@@ -43,6 +44,18 @@ impl<N: Node> MiningApiServer for Rpc<N> {
         let to = args::address("address", &address, &self.reader()?.params)?;
         let hashes = self.node.generate(nblocks, to).await?;
         Ok(hashes.iter().map(ToString::to_string).collect())
+    }
+
+    async fn submit_block(&self, hexdata: String) -> RpcResult<Option<String>> {
+        let encoded = from_hex(&hexdata).ok_or(RpcError::Decode {
+            parameter: "hexdata",
+            problem: "not hexadecimal digits, two a byte".to_owned(),
+        })?;
+        Ok(match self.node.submit_block(encoded).await? {
+            BlockTaken::Active => None,
+            BlockTaken::Side => Some("inconclusive".to_owned()),
+            BlockTaken::Known => Some("duplicate".to_owned()),
+        })
     }
 }
 

@@ -205,7 +205,7 @@ fn show(reader: &Reader, name: &Name, at: Height) -> RpcResult<NameInfo> {
         expires_at: entry.map(|entry| entry.expires.0),
         expires_in: entry.map(|entry| blocks_until(entry.expires, at)),
         expired: entry.is_some() && stage != Stage::Active,
-        served: at == reader.tip && reader.is_served_owner(name),
+        served: at == reader.tip && stage == Stage::Active && !reader.unsettled.contains_key(name),
         provisional: at == reader.tip && stage == Stage::Active && reader.provisional.contains_key(name),
     })
 }

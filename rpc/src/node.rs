@@ -33,6 +33,9 @@ pub trait Node: Send + Sync + 'static {
         to: PublicKey,
     ) -> impl Future<Output = Result<Vec<BlockHash>, GenerateError>> + Send;
 
+    /// Checks an encoded block, imports it and returns after the durable write.
+    fn submit_block(&self, encoded: Vec<u8>) -> impl Future<Output = Result<BlockTaken, SubmitBlockError>> + Send;
+
     /// What the miner is doing.
     fn mining(&self) -> MiningStatus;
 
@@ -97,6 +100,31 @@ pub enum GenerateError {
     /// The node cannot do it now.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+/// What became of a block that was submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockTaken {
+    /// It is on the active chain.
+    Active,
+    /// It is kept on a branch of less work.
+    Side,
+    /// It was here before.
+    Known,
+}
+
+/// Why a block is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitBlockError {
+    /// Not a block.
+    #[error("{0}")]
+    Decode(String),
+    /// A rule refuses it; the text names the rule.
+    #[error("{0}")]
+    Refused(String),
+    /// The node cannot take it now.
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 /// The node cannot do something now.

@@ -68,8 +68,7 @@ pub enum RpcServerError {
 pub struct RpcServer {
     addr: SocketAddr,
     handle: ServerHandle,
-    /// Removed when the last holder, which may be a connection, is gone.
-    _cookie: Arc<Cookie>,
+    cookie: Arc<Cookie>,
 }
 
 impl RpcServer {
@@ -105,7 +104,7 @@ impl RpcServer {
             .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(CheckParams))
             .build_from_tcp(listener)
             .map_err(listen)?;
-        Ok(Self { addr: bound, handle: server.start(module), _cookie: cookie })
+        Ok(Self { addr: bound, handle: server.start(module), cookie })
     }
 
     /// Where it listens.
@@ -118,6 +117,13 @@ impl RpcServer {
     pub async fn stop(self) {
         // Err: it has stopped already.
         let _ = self.handle.stop();
-        self.handle.stopped().await;
+        self.handle.clone().stopped().await;
+    }
+}
+
+impl Drop for RpcServer {
+    fn drop(&mut self) {
+        // Connections that still end hold the cookie too; the file goes now.
+        self.cookie.remove();
     }
 }

@@ -20,7 +20,9 @@ pub const NODE_FILE: &str = "node.json";
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// It has left no trace.
-    #[error("no node of network {network} is running in {dir}; start one with `dotp2p node`, or say where it is with --data-dir or --rpc")]
+    #[error(
+        "no node of network {network} is running in {dir}; start one with `dotp2p node`, or say where it is with --data-dir or --rpc"
+    )]
     NoNode {
         /// The network.
         network: String,

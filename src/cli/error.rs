@@ -72,8 +72,8 @@ impl CliError {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// What clap says, on one line; help and version are printed.
-    pub(super) fn of_clap(error: &clap::Error) -> Self {
+    /// What clap says of `command`, such as `dotp2p name`, on one line; help and version are printed.
+    pub(super) fn of_clap(error: &clap::Error, command: &str) -> Self {
         match error.kind() {
             ErrorKind::DisplayHelp
             | ErrorKind::DisplayVersion
@@ -82,21 +82,17 @@ impl CliError {
                 let exit_code = if printed { u8::from(error.use_stderr()) * 2 } else { 0 };
                 Self::Shown { exit_code }
             }
-            _ => Self::Usage(one_line(&error.render().to_string())),
+            _ => Self::Usage(one_line(&error.render().to_string(), command)),
         }
     }
 }
 
-/// `error: WHAT ⏎ tip: TIP ⏎ Usage: dotp2p COMMAND …` as `WHAT; TIP; see dotp2p COMMAND --help`.
-fn one_line(text: &str) -> String {
-    let what: Vec<&str> = text.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim).collect();
-    let what = what.join(" ").replace("error: ", "").replace("tip: ", "; ");
-    let what: Vec<&str> = what.split_whitespace().collect();
-    let what = what.join(" ").replace(" ; ", "; ");
-    let what = what.split(" For more information").next().unwrap_or_default();
-    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("dotp2p");
-    let command = usage.split_whitespace().take_while(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
-    format!("{what}; see `{} --help`", command.collect::<Vec<_>>().join(" "))
+/// `error: WHAT ⏎ tip: TIP ⏎ Usage: …` as `WHAT; TIP; see dotp2p COMMAND --help`.
+fn one_line(text: &str, command: &str) -> String {
+    let is_what = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more information");
+    let what: Vec<&str> = text.lines().take_while(is_what).flat_map(str::split_whitespace).collect();
+    let what = what.join(" ").replacen("error: ", "", 1).replace(" tip: ", "; ");
+    format!("{what}; see `{command} --help`")
 }
 
 #[cfg(test)]
@@ -108,10 +104,10 @@ mod tests {
         let text = "error: unexpected argument '--foo' found\n\n  tip: a similar argument exists: '--for'\n\n\
                     Usage: dotp2p name show [OPTIONS] <NAME>\n\nFor more information, try '--help'.\n";
         assert_eq!(
-            one_line(text),
+            one_line(text, "dotp2p name show"),
             "unexpected argument '--foo' found; a similar argument exists: '--for'; see `dotp2p name show --help`"
         );
         let text = "error: invalid value 'x' for '--mine': no\n\nFor more information, try '--help'.\n";
-        assert_eq!(one_line(text), "invalid value 'x' for '--mine': no; see `dotp2p --help`");
+        assert_eq!(one_line(text, "dotp2p"), "invalid value 'x' for '--mine': no; see `dotp2p --help`");
     }
 }

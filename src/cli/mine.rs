@@ -16,13 +16,17 @@ const BATCH: u32 = 100;
 
 /// How `dotp2p mine` is used.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "\
 Examples:
   dotp2p mine 5 --network regtest
   dotp2p mine 5 --network regtest --to rp2p1…
   dotp2p mine status
 
-On networks where blocks take work, run the node with `dotp2p node --mine`.")]
+On networks where blocks take work, run the node with `dotp2p node --mine`."
+)]
 pub(super) struct MineArgs {
     /// So many blocks, at once
     #[arg(required = true)]
@@ -81,11 +85,7 @@ async fn mine(blocks: u32, to: Option<String>, node: &NodeClient, out: &Output) 
     if out.is_json() {
         return out.json(&hashes);
     }
-    out.pairs(&[
-        ("blocks", Some(hashes.len().to_string())),
-        ("last", hashes.last().cloned()),
-        ("reward to", Some(to)),
-    ])
+    out.pairs(&[("blocks", Some(hashes.len().to_string())), ("last", hashes.last().cloned()), ("reward to", Some(to))])
 }
 
 async fn status(node: &NodeClient, out: &Output) -> Result<(), CliError> {

@@ -12,6 +12,9 @@ use serde::Serialize;
 
 use super::CliError;
 
+/// Columns below which a table is not fitted: cells of a few letters help nobody.
+const NARROW: u16 = 72;
+
 /// Results on their way out.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
@@ -77,7 +80,7 @@ impl Output {
 
     /// `key  value` lines; those without a value are left out.
     pub fn pairs(&self, pairs: &[(&str, Option<String>)]) -> Result<(), CliError> {
-        let width = pairs.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
+        let width = pairs.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key.len()).max().unwrap_or(0);
         for (key, value) in pairs {
             if let Some(value) = value {
                 self.line(format_args!("{} {value}", self.paint(&format!("{key:width$}"), Tone::Faint)))?;
@@ -90,10 +93,10 @@ impl Output {
     pub fn table<T: Into<Cell>>(&self, header: &[&str], rows: Vec<Vec<T>>) -> Result<(), CliError> {
         let mut table = Table::new();
         table.load_style(if self.terminal { UTF8_HORIZONTAL_ONLY } else { NOTHING });
-        if self.terminal {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-        } else {
+        if !self.terminal {
             table.force_no_tty();
+        } else if table.width().is_some_and(|width| width >= NARROW) {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
         }
         table.set_header(header.iter().map(|text| self.cell(text, Tone::Bold)).collect::<Vec<_>>());
         for row in rows {

@@ -105,7 +105,9 @@ fn create(words: &str, settings: &Settings, out: &Output) -> Result<(), CliError
     }
     out.line(out.paint(&phrase, Tone::Bold))?;
     out.line("")?;
-    out.note("Write these words down now, on paper. They are shown this once. Whoever has them has the coins and the names;");
+    out.note(
+        "Write these words down now, on paper. They are shown this once. Whoever has them has the coins and the names;",
+    );
     out.note("without them, nobody can bring them back.");
     out.note("");
     out.pairs(&[("wallet", Some(path.display().to_string())), ("address", Some(address))])
@@ -134,7 +136,9 @@ fn restore(file: Option<&Path>, settings: &Settings, out: &Output) -> Result<(),
         return out.json(&json!({ "path": path, "address": address }));
     }
     out.pairs(&[("wallet", Some(path.display().to_string())), ("address", Some(address))])?;
-    out.note("the node finds coins and names by itself; a registration under way goes on when its name is registered again");
+    out.note(
+        "the node finds coins and names by itself; a registration under way goes on when its name is registered again",
+    );
     Ok(())
 }
 

@@ -51,10 +51,22 @@ fn what_is_no_network() {
         ("age_min = 4 ", "age_min = 1440 ", "lab.toml: age_min is not less than age_max (B3)"),
         ("spacing = 15", "spacing = 0", "lab.toml: rule spacing is 0 (B3)"),
         ("spacing = 15", "spacing = -1", "lab.toml, line 4: invalid value: integer `-1`, expected u64"),
-        ("name = \"lab\"", "name = \"main\"", "lab.toml: name: \"main\" is built in, a private network needs another name"),
-        ("name = \"lab\"", "name = \"../x\"", "lab.toml: name: it names a folder: 1 to 63 of a-z, 0-9 and inner hyphens"),
+        (
+            "name = \"lab\"",
+            "name = \"main\"",
+            "lab.toml: name: \"main\" is built in, a private network needs another name",
+        ),
+        (
+            "name = \"lab\"",
+            "name = \"../x\"",
+            "lab.toml: name: it names a folder: 1 to 63 of a-z, 0-9 and inner hyphens",
+        ),
         ("\"lp2p\"", "\"\"", "lab.toml: deployment.address_prefix: 1 to 16 of a-z and 0-9 are needed"),
-        ("subsidy = 50", "subsidy = 12.5", "lab.toml, line 10: coins are a whole number, or decimal in quotes such as \"12.5\""),
+        (
+            "subsidy = 50",
+            "subsidy = 12.5",
+            "lab.toml, line 10: coins are a whole number, or decimal in quotes such as \"12.5\"",
+        ),
         ("\"1f00ffff\"", "\"1f00\"", "lab.toml, line 6: \"1f00\" is not 8 hexadecimal digits"),
         ("tld = \"p2p\"", "tld = \"P2P\"", "lab.toml: tld is not one label of a-z, 0-9 and inner hyphens (B3)"),
     ];
@@ -99,11 +111,15 @@ fn what_is_no_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.toml");
     let cases = [
-        ("netwrk = 'test'", "line 1: unknown field `netwrk`, expected one of `network`, `data_dir`, `rpc`, `json`, `verbose`, `node`"),
+        (
+            "netwrk = 'test'",
+            "line 1: unknown field `netwrk`, expected one of `network`, `data_dir`, `rpc`, `json`, `verbose`, `node`",
+        ),
         ("\n[node]\nrpc_port = 1", "line 3: unknown field `rpc_port`, expected one of "),
         ("\n\nnetwork = 5", "line 3: invalid type: integer `5`, expected a string"),
         ("config = 'x'", "line 1: unknown field `config`, expected one of "),
         ("network", "line 1: "),
+        ("[node]\nmine = []", "line 2: threads are a number, or \"auto\""),
         ("[node]\nrpc_listen = 'here'", "line 2: invalid socket address syntax"),
     ];
     for (text, error) in cases {
@@ -112,6 +128,31 @@ fn what_is_no_configuration() {
         let got = Settings::resolve(flags).unwrap_err().to_string();
         assert!(got.starts_with(&format!("{}, {error}", path.display())), "{got}");
     }
+}
+
+/// `docs/how-to/configuration.md` names every option with its variable, and its sample says all of them.
+#[test]
+fn the_manual_is_complete() {
+    use clap::CommandFactory;
+
+    let page = include_str!("../../docs/how-to/configuration.md");
+    let command = crate::cli::Cli::command();
+    let node = command.find_subcommand("node").unwrap();
+    for option in command.get_arguments().chain(node.get_arguments()) {
+        let Some(variable) = option.get_env() else { continue };
+        let row = format!("| `--{}` | `{}` |", option.get_long().unwrap(), variable.to_str().unwrap());
+        assert!(page.contains(&row), "{row}");
+    }
+    let sample = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE_NAME);
+    fs::write(&path, sample).unwrap();
+    let layer: Layer = read_toml(&path).unwrap();
+    let Layer { network, data_dir, config: _, rpc, json, verbose: _, node } = layer;
+    assert!(network.is_some() && data_dir.is_some() && rpc.is_some() && json.is_some());
+    let NodeLayer { rpc_listen, dns_listen, mine, mine_to, reindex, dns_provisional_updates } = node;
+    assert!(rpc_listen.is_some() && dns_listen.is_some() && mine.is_some() && mine_to.is_some());
+    assert!(reindex.is_some() && dns_provisional_updates.is_some());
 }
 
 #[test]

@@ -42,14 +42,22 @@ pub enum QueryError {
 }
 
 /// Asks `server` what `expected` is the answer to; the answer in the same form.
-pub async fn ask(server: SocketAddr, transport: Transport, id: u16, expected: &Expected) -> Result<Expected, QueryError> {
+pub async fn ask(
+    server: SocketAddr,
+    transport: Transport,
+    id: u16,
+    expected: &Expected,
+) -> Result<Expected, QueryError> {
     let query = query(id, &expected.qname, &expected.qtype)?;
     let bytes = query.to_vec().map_err(|error| not_an_answer(&error))?;
     let mut answer = exchange(server, transport, &bytes).await?;
     if answer.metadata.truncation && transport == Transport::Udp {
         answer = exchange(server, Transport::Tcp, &bytes).await?;
     }
-    if answer.metadata.id != id || answer.metadata.message_type != MessageType::Response || answer.queries != query.queries {
+    if answer.metadata.id != id
+        || answer.metadata.message_type != MessageType::Response
+        || answer.queries != query.queries
+    {
         return Err(QueryError::Answer("it belongs to another question".to_owned()));
     }
     shape(&answer, expected).map_err(|error| not_an_answer(&error))

@@ -5,7 +5,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use dotp2p_chain::hash::BlockHash;
-use dotp2p_registry::store::{Place, RecordKind};
+use dotp2p_registry::store::{End, Place, RecordKind};
 
 use super::{CheckedBlock, ImportError, Imported, Importer};
 
@@ -25,6 +25,14 @@ pub struct Spent {
     pub write: Duration,
     /// Blocks that joined the tree.
     pub blocks: u64,
+    /// Blocks that were refused once their parent was there.
+    pub refused: u64,
+}
+
+/// A block whose parent has not come; one that is stored already is not held in memory.
+enum Waiting {
+    Block(Box<CheckedBlock>),
+    Stored(Place),
 }
 
 impl Importer {
@@ -38,12 +46,16 @@ impl Importer {
     ) -> Result<Spent, ImportError> {
         let params = self.params.clone();
         let (ready, queue) = sync_channel::<(CheckedBlock, Option<Place>)>(AHEAD);
+        let stored = self.store.files();
         std::thread::scope(|scope| {
+            // Owned here, so that an early return drops it and the checker does not wait for ever.
+            let queue = queue;
+            let checker_params = params.clone();
             let checker = scope.spawn(move || {
                 let mut spent = Duration::ZERO;
                 for (encoded, place) in blocks {
                     let began = Instant::now();
-                    let checked = CheckedBlock::decode(encoded, &params, |_| false);
+                    let checked = CheckedBlock::decode(encoded, &checker_params, |_| false);
                     spent += began.elapsed();
                     match checked {
                         Ok(checked) => {
@@ -57,14 +69,15 @@ impl Importer {
                 spent
             });
             let mut spent = Spent::default();
-            let mut waiting: HashMap<BlockHash, Vec<(CheckedBlock, Option<Place>)>> = HashMap::new();
+            let mut waiting: HashMap<BlockHash, Vec<Waiting>> = HashMap::new();
             while let Ok(next) = queue.recv() {
                 let began = Instant::now();
                 let mut ready = vec![next];
                 while let Some((checked, place)) = ready.pop() {
                     let hash = checked.hash();
                     if let Some(parent) = self.missing_parent(&checked) {
-                        waiting.entry(parent).or_default().push((checked, place));
+                        let later = place.map_or_else(|| Waiting::Block(Box::new(checked)), Waiting::Stored);
+                        waiting.entry(parent).or_default().push(later);
                         continue;
                     }
                     match self.take(checked, place) {
@@ -74,9 +87,21 @@ impl Importer {
                         }
                         Ok(Imported::Known) => {}
                         Err(error @ (ImportError::Store(_) | ImportError::Stopped(_))) => return Err(error),
-                        Err(error) => tracing::debug!(%hash, %error, "passed over"),
+                        Err(error) => {
+                            spent.refused += 1;
+                            tracing::warn!(%hash, %error, "block refused");
+                        }
                     }
-                    ready.extend(waiting.remove(&hash).unwrap_or_default());
+                    for later in waiting.remove(&hash).unwrap_or_default() {
+                        let block = match later {
+                            Waiting::Block(block) => Some((*block, None)),
+                            Waiting::Stored(place) => stored.read(place).ok().and_then(|encoded| {
+                                let checked = CheckedBlock::decode(encoded, &params, |_| false).ok()?;
+                                Some((checked, Some(place)))
+                            }),
+                        };
+                        ready.extend(block);
+                    }
                 }
                 spent.connect += began.elapsed();
                 if self.pending.rows.len() > ROWS_PER_WRITE {
@@ -100,12 +125,12 @@ impl Importer {
         self.tree.get(&parent).is_none().then_some(parent)
     }
 
-    /// Imports every block of the block files, in the order written; what is damaged or refused is passed over.
-    pub(super) fn reindex(&mut self, progress: impl FnMut(u64)) -> Result<u64, ImportError> {
+    /// Imports every block that stands in the block files from `start` on, in the order written; what is damaged or
+    /// refused is passed over.
+    pub(super) fn import_files(&mut self, start: End, progress: impl FnMut(u64)) -> Result<u64, ImportError> {
         let files = self.store.files();
-        let mut places = Vec::new();
-        let scanned = files.scan(RecordKind::Block, |place, _| places.push(place));
-        scanned.map_err(|error| ImportError::Store(self.store.damaged(error.to_string())))?;
+        let scanned = files.scan(RecordKind::Block, start);
+        let places = scanned.map_err(|error| ImportError::Store(self.store.damaged(error.to_string())))?;
         let blocks = places.into_iter().filter_map(|place| Some((files.read(place).ok()?, Some(place))));
         Ok(self.import_all(blocks, progress)?.blocks)
     }

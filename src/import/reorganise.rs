@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use dotp2p_chain::block::Block;
+use dotp2p_chain::block::{Block, BlockHead};
 use dotp2p_chain::hash::BlockHash;
 use dotp2p_chain::header_tree::{HeaderTreeError, Reorg};
 use dotp2p_chain::height::Height;
@@ -20,14 +20,29 @@ use super::{ImportError, Importer, history_leaf};
 struct Trial {
     state: State,
     chain: Vector<ChainRow>,
+    head: BlockHead,
     recent: VecDeque<(Height, State)>,
     commit: Commit,
-    disconnected: Vec<Transaction>,
+    /// The transactions of each block taken back, the tip's first.
+    disconnected: Vec<Vec<Transaction>>,
 }
 
+/// A block that is refused, and why.
+type Refusal = (BlockHash, ImportError);
+
 impl Importer {
-    /// Goes to the best block; gives the last refusal met on the way. `block` is the one that just came.
-    pub(super) fn advance(&mut self, hash: &BlockHash, block: &Block) -> Result<Option<ImportError>, ImportError> {
+    /// Goes to the best block; gives the last refusal met on the way. `came` is the block that just came, if one did.
+    ///
+    /// The outer error is the store's: then nothing is taken any more, for what is on disk cannot be told.
+    pub(super) fn advance(&mut self, came: Option<(&BlockHash, &Block)>) -> Result<Option<ImportError>, ImportError> {
+        let advanced = self.try_advance(came);
+        if let Err(error) = &advanced {
+            self.failed = Some(error.to_string());
+        }
+        advanced
+    }
+
+    fn try_advance(&mut self, came: Option<(&BlockHash, &Block)>) -> Result<Option<ImportError>, ImportError> {
         let mut refused = None;
         loop {
             let (from, to) = (self.tree.active_tip().hash, self.tree.best());
@@ -37,7 +52,7 @@ impl Importer {
             let Some(reorg) = self.tree.reorg(&from, &to) else {
                 return Err(HeaderTreeError::Unknown(to).into());
             };
-            match self.go(&reorg, hash, block)? {
+            match self.go(&reorg, came)? {
                 Ok(()) => self.tree.set_active_tip(&to)?,
                 Err((bad, error)) => {
                     tracing::warn!(block = %bad, %error, "block refused");
@@ -60,48 +75,78 @@ impl Importer {
         row.map_err(|error| ImportError::Store(self.store.damaged(error.to_string())))
     }
 
-    /// Disconnects and connects; where a block is refused, everything is as before and the block is named.
-    #[allow(clippy::type_complexity, reason = "outer: the store failed; inner: a block was refused")]
-    fn go(
-        &mut self,
-        reorg: &Reorg,
-        hash: &BlockHash,
-        block: &Block,
-    ) -> Result<Result<(), (BlockHash, ImportError)>, ImportError> {
-        let pinned = self.params.deployment.checkpoints.iter().map(|(height, _)| *height).filter(|at| *at <= self.tip());
-        if let (Some(pinned), Some(first)) = (pinned.max(), reorg.connect.first())
+    /// Disconnects and connects; where a block is refused, or the store fails, everything is as before.
+    ///
+    /// The inner error names the block that is refused, the outer one is the store's.
+    fn go(&mut self, reorg: &Reorg, came: Option<(&BlockHash, &Block)>) -> Result<Result<(), Refusal>, ImportError> {
+        let on_active = |(height, hash): &(Height, BlockHash)| {
+            let active = self.tree.active_at(*height).is_some_and(|node| node.hash == *hash);
+            active.then_some(*height)
+        };
+        let pinned = self.params.deployment.checkpoints.iter().filter_map(on_active).max();
+        if let (Some(pinned), Some(first)) = (pinned, reorg.connect.first())
             && reorg.fork < pinned
         {
             return Ok(Err((*first, ImportError::Checkpoint(*first))));
         }
+        let gone = reorg.disconnect.iter().map(|hash| {
+            let node = self.tree.get(hash).ok_or(HeaderTreeError::Unknown(*hash))?;
+            HistoryNode::leaf(&node.header).ok_or(HeaderTreeError::Bits(node.header.bits))
+        });
+        let gone: Vec<HistoryNode> = gone.collect::<Result<_, _>>()?;
+        self.history.truncate(reorg.fork.0 + 1);
+        let tried = self.attempt(reorg, came);
+        match tried {
+            Ok(Ok(trial)) => {
+                self.accept(reorg, trial);
+                Ok(Ok(()))
+            }
+            Ok(Err(refusal)) => {
+                self.restore_history(reorg, gone);
+                Ok(Err(refusal))
+            }
+            Err(error) => {
+                self.restore_history(reorg, gone);
+                Err(error)
+            }
+        }
+    }
+
+    fn restore_history(&mut self, reorg: &Reorg, gone: Vec<HistoryNode>) {
+        self.history.truncate(reorg.fork.0 + 1);
+        gone.into_iter().rev().for_each(|leaf| self.history.push(leaf));
+    }
+
+    fn attempt(
+        &mut self,
+        reorg: &Reorg,
+        came: Option<(&BlockHash, &Block)>,
+    ) -> Result<Result<Trial, Refusal>, ImportError> {
         let mut trial = Trial {
             state: self.state.clone(),
             chain: self.chain.clone(),
-            recent: if reorg.disconnect.is_empty() { VecDeque::new() } else { self.recent.clone() },
+            head: self.tip_head,
+            recent: self.recent.clone(),
             commit: Commit::default(),
             disconnected: Vec::new(),
         };
-        let mut popped = Vec::new();
-        for gone in &reorg.disconnect {
-            let node = self.tree.get(gone).ok_or(HeaderTreeError::Unknown(*gone))?;
-            popped.push(HistoryNode::leaf(&node.header));
-            self.disconnect(&mut trial, node.height)?;
+        for _ in &reorg.disconnect {
+            self.disconnect(&mut trial)?;
         }
-        self.history.truncate(reorg.fork.0 + 1);
         for next in &reorg.connect {
             let stored;
-            let body = if next == hash { block } else {
-                stored = self.load(next)?;
-                &stored
+            let body = match came {
+                Some((hash, block)) if hash == next => block,
+                _ => {
+                    stored = self.load(next)?;
+                    &stored
+                }
             };
             if let Err(error) = self.connect(&mut trial, next, body)? {
-                self.history.truncate(reorg.fork.0 + 1);
-                popped.into_iter().rev().flatten().for_each(|leaf| self.history.push(leaf));
                 return Ok(Err((*next, error)));
             }
         }
-        self.accept(reorg, trial);
-        Ok(Ok(()))
+        Ok(Ok(trial))
     }
 
     fn load(&self, hash: &BlockHash) -> Result<Block, ImportError> {
@@ -112,7 +157,7 @@ impl Importer {
         Block::decode(&bytes, &self.params.rules).map_err(|error| damaged(format!("block {hash}: {error}")))
     }
 
-    fn disconnect(&self, trial: &mut Trial, height: Height) -> Result<(), ImportError> {
+    fn disconnect(&self, trial: &mut Trial) -> Result<(), ImportError> {
         let damaged = |what: String| ImportError::Store(self.store.damaged(what));
         let row = trial.chain.pop_back().ok_or_else(|| damaged("the chain is empty".to_owned()))?;
         let undo = row.undo.ok_or_else(|| damaged(format!("block {} has no undo", row.hash)))?;
@@ -122,13 +167,14 @@ impl Importer {
         let changes = undo_changes(&trial.state, before);
         ledger::disconnect_block(&mut trial.state, &changes);
         trial.commit.disconnect(&changes);
+        let height = Height(super::importer_tip(&trial.chain)).next();
         trial.commit.chain.insert(height, None);
         while trial.recent.back().is_some_and(|(at, _)| *at >= height) {
             trial.recent.pop_back();
         }
         let block = files.read(row.block).map_err(|error| damaged(error.to_string()))?;
         let block = Block::decode(&block, &self.params.rules)?;
-        trial.disconnected.splice(0..0, block.transactions);
+        trial.disconnected.push(block.transactions);
         Ok(())
     }
 
@@ -165,22 +211,20 @@ impl Importer {
         let chain_id = &self.params.chain_id;
         let txids = block.transactions.iter().map(|tx| tx.txid(chain_id)).collect();
         trial.commit.transactions.insert(roots.height, txids);
+        trial.head = block.head;
         trial.recent.push_back((roots.height, trial.state.clone()));
+        let keep = usize::try_from(self.params.deployment.dns_confirmations).unwrap_or(usize::MAX).saturating_add(1);
+        while trial.recent.len() > keep {
+            trial.recent.pop_front();
+        }
         Ok(Ok(()))
     }
 
     fn accept(&mut self, reorg: &Reorg, mut trial: Trial) {
         self.state = trial.state;
         self.chain = trial.chain;
-        if reorg.disconnect.is_empty() {
-            self.recent.append(&mut trial.recent);
-        } else {
-            self.recent = trial.recent;
-        }
-        let keep = usize::try_from(self.params.deployment.dns_confirmations).unwrap_or(usize::MAX).saturating_add(1);
-        while self.recent.len() > keep {
-            self.recent.pop_front();
-        }
+        self.tip_head = trial.head;
+        self.recent = trial.recent;
         self.pending.rows.append(&mut trial.commit.rows);
         self.pending.chain.append(&mut trial.commit.chain);
         self.pending.transactions.append(&mut trial.commit.transactions);
@@ -192,7 +236,7 @@ impl Importer {
             self.pending.meta.hold = Some((fork, tip));
         }
         self.pending.meta.serial = self.pending.meta.serial.wrapping_add(1);
-        self.disconnected.splice(0..0, trial.disconnected);
+        self.disconnected.extend(trial.disconnected.into_iter().rev().flatten());
         self.moved = true;
     }
 }

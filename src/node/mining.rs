@@ -75,11 +75,11 @@ pub(super) async fn run(handle: Arc<NodeHandle>) {
                 tracing::info!("mining waits for an address: run `dotp2p wallet create`, or give --mine-to");
             }
             None => {}
-            Some(to) if !on_demand || is_wanted(&handle, &reader) => {
+            Some(to) if !on_demand || is_wanted(&handle, &reader, &to) => {
                 round += 1;
                 if let Some(block) = find(&handle, reader, to, round).await {
                     let (height, hash) = (block.head.roots.height, block.hash());
-                    match handle.submit_block(block.encode()).await {
+                    match handle.import(block.encode()).await {
                         Ok(_) => tracing::info!(%height, %hash, "mined"),
                         Err(error) => tracing::warn!(%height, %hash, %error, "a block of our own was refused"),
                     }
@@ -99,9 +99,9 @@ pub(super) async fn run(handle: Arc<NodeHandle>) {
 }
 
 /// Whether a block on demand would bring something forward.
-fn is_wanted(handle: &NodeHandle, reader: &Reader) -> bool {
+fn is_wanted(handle: &NodeHandle, reader: &Reader, pays_to: &PublicKey) -> bool {
     !reader.pool.is_empty()
-        || handle.wallet.wants_blocks(reader)
+        || handle.wallet.wants_blocks(reader, pays_to)
         || has_young_commitment(reader)
         || has_unsettled_owner(reader)
 }

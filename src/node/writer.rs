@@ -21,9 +21,12 @@ const WRITE_AFTER: Duration = Duration::from_millis(200);
 
 type Reply<T> = oneshot::Sender<T>;
 
+/// What became of a transaction; the outer error says why nothing is taken any more.
+type Added = Result<Result<Txid, PoolError>, String>;
+
 enum Command {
     Block(Box<CheckedBlock>, Reply<Result<Imported, ImportError>>),
-    Transaction(Box<Transaction>, Reply<Result<Txid, PoolError>>),
+    Transaction(Box<Transaction>, Reply<Added>),
     Stop,
 }
 
@@ -40,7 +43,7 @@ impl Writer {
     }
 
     /// Offers a transaction to the pool; `None` if the writer has stopped.
-    pub(super) async fn transaction(&self, transaction: Transaction) -> Option<Result<Txid, PoolError>> {
+    pub(super) async fn transaction(&self, transaction: Transaction) -> Option<Added> {
         let (reply, answer) = oneshot::channel();
         self.0.send(Command::Transaction(Box::new(transaction), reply)).await.ok()?;
         answer.await.ok()
@@ -69,7 +72,7 @@ fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &wat
         let Some(mut command) = queue.blocking_recv() else { return };
         let began = Instant::now();
         let mut waiting: Vec<Waiting> = Vec::new();
-        let mut added: Vec<(Reply<Result<Txid, PoolError>>, Txid)> = Vec::new();
+        let mut added: Vec<(Reply<Added>, Txid)> = Vec::new();
         // Whatever is queued is taken together: one write and one new view for all of it.
         loop {
             match command {
@@ -78,8 +81,9 @@ fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &wat
                     Err(error) => drop(reply.send(Err(error))),
                 },
                 Command::Transaction(transaction, reply) => match importer.submit(*transaction, now_s()) {
-                    Ok(txid) => added.push((reply, txid)),
-                    Err(error) => drop(reply.send(Err(error))),
+                    Ok(Ok(txid)) => added.push((reply, txid)),
+                    Ok(Err(refused)) => drop(reply.send(Ok(Err(refused)))),
+                    Err(error) => drop(reply.send(Err(error.to_string()))),
                 },
                 Command::Stop => stop = true,
             }
@@ -102,7 +106,7 @@ fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &wat
             drop(reply.send(answer));
         }
         for (reply, txid) in added {
-            drop(reply.send(Ok(txid)));
+            drop(reply.send(failed.clone().map_or(Ok(Ok(txid)), Err)));
         }
     }
 }

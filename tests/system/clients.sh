@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # dig, kdig and drill read a registered name type by type, over UDP and TCP, and hear what examples/hello.expected says.
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need dig bind9-dnsutils
 need kdig knot-dnsutils

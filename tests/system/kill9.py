@@ -12,10 +12,10 @@ Two nodes on regtest: the victim is killed, the rival is not. Three phases take 
 Blocks hold commitments, claims and updates of names, and payments. A kill comes at a random moment around a random call;
 every fourth time or so another one comes while the node opens again, which is counted beside.
 
-After each restart: the node opens; every block it acknowledged is there with the same bytes, and on the active chain where
-it must be; the root of the state in memory is the one that the tip's header commits to. Then the nodes exchange what the
-other lacks and must agree on tip and state. At the end everything is rebuilt from the block files (--reindex) and must come
-out the same.
+After each restart: the node opens, which it refuses where the stored state has another root than the tip's header; every
+block it acknowledged is there with the same bytes, and on the active chain where it must be. Then the nodes exchange what
+the other lacks, the victim makes a block, whose state root the rival computes for itself, and both must agree. At the end
+everything is rebuilt from the block files (--reindex) and must come out the same.
 """
 
 import base64
@@ -145,6 +145,7 @@ class Test:
         self.victim, self.rival = Node(folder, "victim"), Node(folder, "rival")
         self.acknowledged = {}  # hash -> bytes in hex, or None where it was made by the victim itself
         self.names = 0
+        self.requests, self.last_refusal = collections.Counter(), None
         self.mean_s = collections.defaultdict(lambda: 0.02)
         self.stats = {phase: collections.Counter() for phase in PHASES}
         self.open_s = []
@@ -160,6 +161,7 @@ class Test:
     def busy(self, node):
         """Puts something into the node's pool."""
         what = self.random.random()
+        self.requests["made"] += 1
         try:
             if what < 0.5:
                 self.names += 1
@@ -174,8 +176,9 @@ class Test:
             else:
                 other = self.rival if node is self.victim else self.victim
                 node.call("sendtoaddress", other.address, "0.5")
-        except Refused:
-            pass  # Too poor, or a registration of it is under way: other rounds put in more.
+        except Refused as error:  # Such as one too poor after a reorganisation; they may not be the rule.
+            self.requests["refused"] += 1
+            self.last_refusal = error
 
     def make(self, node, blocks):
         """Blocks on a node's tip, busy ones among them; their hashes."""
@@ -202,14 +205,20 @@ class Test:
             self.acknowledged.setdefault(block_hash, None)
         for block_hash in self.give(self.rival, self.victim):
             self.acknowledged[block_hash] = self.rival.call("getblock", block_hash, 0)
-        if self.victim.tip() != self.rival.tip():  # Branches of equal work: the next block decides.
-            self.acknowledged.update(dict.fromkeys(self.make(self.victim, 1)))
-            self.give(self.victim, self.rival)
+        # The victim's next block commits to its state in memory, and the rival, which was never killed, computes that root
+        # for itself. It also decides between branches of equal work.
+        self.acknowledged.update(dict.fromkeys(self.make(self.victim, 1)))
+        self.give(self.victim, self.rival)
         ours, theirs = (node.call("getblockchaininfo") for node in (self.victim, self.rival))
-        for key in ("bestblockhash", "state_root", "blocks", "names", "issued", "burned"):
+        for key in ("bestblockhash", "blocks", "names", "issued", "burned"):
             check(ours[key] == theirs[key], f"{key}: the victim has {ours[key]}, the rival {theirs[key]}")
 
     # A round
+
+    @staticmethod
+    def is_longest(phase, number, before):
+        """Whether the block of that number, from 0, makes the branch it is on the active chain."""
+        return phase != "reorganising" or number >= len(before)
 
     def calls(self, phase):
         """The calls of a phase as (method, parameters, expected hash), and what has been acknowledged before them."""
@@ -245,7 +254,8 @@ class Test:
                 break
             done += 1
             if block_hash:
-                check(result is None, f"submitblock answers {result!r}")
+                expected = None if self.is_longest(phase, number, before) else "inconclusive"
+                check(result == expected, f"submitblock answers {result!r}, expected {expected!r}")
                 fresh[block_hash] = params[0]
             else:
                 fresh.update(dict.fromkeys(result))
@@ -285,8 +295,6 @@ class Test:
                 check(header["confirmations"] > 0, f"acknowledged block {block_hash} is not on the active chain")
         info = victim.call("getblockchaininfo")
         header = victim.call("getblockheader", info["bestblockhash"])
-        check(info["state_root"] == header["state_root"],
-              f"state root {info['state_root']}, the tip commits to {header['state_root']}")
         check(info["blocks"] >= tip["blocks"] and header["height"] == info["blocks"], f"the tip fell to {info['blocks']}")
         self.agree()
 
@@ -315,15 +323,17 @@ class Test:
 
     def last_look(self):
         """Every block ever acknowledged is there, before and after a rebuild from the block files."""
-        # The block files may hold blocks that a kill kept from being committed. Three more, and none of those has as much work.
+        # The block files may hold blocks that a kill kept from being committed; after three more, none has as much work.
         self.acknowledged.update(dict.fromkeys(self.make(self.victim, 3)))
         self.agree()
         before = self.victim.call("getblockchaininfo")
+        made, refused = self.requests["made"], self.requests["refused"]
+        check(refused <= made / 4, f"{refused} of {made} requests to the wallets were refused, the last: {self.last_refusal}")
         for how in ("as it is", "rebuilt"):
             for block_hash in self.acknowledged:
                 check(self.victim.has(block_hash), f"{how}: acknowledged block {block_hash} is lost")
             after = self.victim.call("getblockchaininfo")
-            for key in ("bestblockhash", "state_root", "names", "issued", "burned"):
+            for key in ("bestblockhash", "names", "issued", "burned"):
                 check(after[key] == before[key], f"{how}: {key} was {before[key]} and is {after[key]}")
             self.victim.end()
             if how == "as it is":
@@ -337,11 +347,12 @@ class Test:
     def report(self, took_s):
         for phase in PHASES:
             print(f"{phase:13}", ", ".join(f"{count} {what}" for what, count in self.stats[phase].items()))
+        print(f"{self.requests['made']} registrations, updates and payments asked for, {self.requests['refused']} refused")
         opens = sorted(self.open_s)
         print(f"restart to ready: median {opens[len(opens) // 2]:.2f} s, longest {opens[-1]:.2f} s;"
               f" reindex of {len(self.acknowledged)} blocks: {self.reindex_s:.2f} s")
         print(f"chain of {self.blocks} blocks, {self.names_held} names; {len(self.acknowledged)} blocks acknowledged, none lost")
-        print(f"{self.kills} kills in {took_s:.0f} s: every restart opened, every state root was the tip's")
+        print(f"{self.kills} kills in {took_s:.0f} s: every restart opened, on the state of its tip")
 
 
 def main():

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The same zone file in Knot DNS, asked the same questions: its answers and ours are equal.
 # What may differ, and why, stands in answers.py beside `LEGITIMATE`.
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need kdig knot-dnsutils
 PATH=$PATH:/usr/sbin

@@ -1,7 +1,7 @@
 //! Keys from a seed phrase, transactions built and signed, registrations under way.
 //!
 //! - [`seed`], [`keys`], [`salt`]: a BIP 39 phrase, the keys and salts derived from it (BIP 32).
-//! - [`file`]: `wallet.json`, which holds the phrase; [`private_file`]: how such files are read and written.
+//! - `file`: `wallet.json`, which holds the phrase; [`private_file`]: how such files are read and written.
 //! - [`build`]: a transaction planned, priced, checked and signed.
 //! - [`registration`]: the machine that takes a name from nothing to owned; [`registrations`]: its file.
 //! - [`Wallet`]: the file, open.

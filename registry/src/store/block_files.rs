@@ -18,8 +18,9 @@ const MAGIC: [u8; 4] = *b"dp2r";
 const HEAD: usize = 13;
 /// A file is closed when it has grown beyond this many bytes.
 const FILE_MAX: u64 = 128 << 20;
-/// The most bytes of a record; an undo holds prior rows of everything that a block touched.
-const RECORD_MAX: u32 = 64 << 20;
+/// The most bytes of a record. A block of 256 KiB can replace 26,000 names' records of 4 KiB, and thousands of names may
+/// become free in it, so its undo may have hundreds of MiB; an undo that could not be kept would stop the chain.
+const RECORD_MAX: u32 = 1 << 30;
 
 /// What a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,13 @@ pub struct Place {
     file: u32,
     at: u32,
     len: u32,
+}
+
+/// Where everything written so far ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct End {
+    file: u32,
+    at: u64,
 }
 
 /// The files, read by everybody and written by one.
@@ -84,18 +92,18 @@ impl BlockFiles {
         io::Error::new(io::ErrorKind::InvalidData, format!("{} at offset {}: {what}", path.display(), place.at))
     }
 
-    /// Every whole record of `kind`, in the order written; damaged stretches are skipped.
-    pub fn scan(&self, kind: RecordKind, mut each: impl FnMut(Place, Vec<u8>)) -> io::Result<()> {
+    /// The place of every whole record of `kind` from `start` on, in the order written; damaged stretches are skipped.
+    pub fn scan(&self, kind: RecordKind, start: End) -> io::Result<Vec<Place>> {
         let count = self.files.read().unwrap_or_else(PoisonError::into_inner).len();
-        for file in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+        let mut places = Vec::new();
+        for file in start.file..u32::try_from(count).unwrap_or(u32::MAX) {
             let bytes = std::fs::read(self.path(file))?;
-            let mut at = 0;
+            let mut at = if file == start.file { usize::try_from(start.at).unwrap_or(usize::MAX) } else { 0 };
             while let Some(rest) = bytes.get(at..).filter(|rest| rest.len() >= HEAD) {
                 match record(rest) {
                     Some((found, body)) => {
                         if found == kind as u8 {
-                            let place = Place { file, at: offset(at + HEAD), len: offset(body.len()) };
-                            each(place, body.to_vec());
+                            places.push(Place { file, at: offset(at + HEAD), len: offset(body.len()) });
                         }
                         at += HEAD + body.len();
                     }
@@ -103,7 +111,7 @@ impl BlockFiles {
                 }
             }
         }
-        Ok(())
+        Ok(places)
     }
 }
 
@@ -149,6 +157,12 @@ impl BlockWriter {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         self.files.files.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(file));
         File::open(&self.files.dir)?.sync_all()
+    }
+
+    /// Where the next record will begin.
+    #[must_use]
+    pub fn end(&self) -> End {
+        End { file: self.file, at: self.end }
     }
 
     /// For readers.
@@ -199,6 +213,7 @@ mod tests {
         let mut writer = BlockWriter::open(dir.path()).unwrap();
         let first = writer.append(RecordKind::Block, b"first").unwrap();
         writer.append(RecordKind::Undo, b"undo").unwrap();
+        let end = writer.end();
         let path = dir.path().join("00000.dat");
         let mut bytes = std::fs::read(&path).unwrap();
         bytes.extend_from_slice(b"dp2r\x01\xff\xff\x00\x00torn");
@@ -207,9 +222,9 @@ mod tests {
         let second = writer.append(RecordKind::Block, b"second").unwrap();
         let files = writer.files();
         assert_eq!(files.read(first).unwrap(), b"first");
-        let mut found = Vec::new();
-        files.scan(RecordKind::Block, |place, bytes| found.push((place, bytes))).unwrap();
-        assert_eq!(found, [(first, b"first".to_vec()), (second, b"second".to_vec())]);
+        assert_eq!(files.read(second).unwrap(), b"second");
+        assert_eq!(files.scan(RecordKind::Block, End::default()).unwrap(), [first, second]);
+        assert_eq!(files.scan(RecordKind::Block, end).unwrap(), [second]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Keys and values in the database. One tree; the first byte of a key says what it is.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 use dotp2p_chain::block::BlockHead;
@@ -10,7 +12,7 @@ use dotp2p_chain::params::Params;
 use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use super::{ChainRow, Commit, FORMAT, HeadRow, Loaded, Meta, Place, StoreError};
+use super::{ChainRow, Commit, End, FORMAT, HeadRow, Loaded, Meta, Place, StoreError};
 use crate::row::Row;
 
 /// A row of the state, by kind and id.
@@ -31,7 +33,7 @@ fn key(kind: u8, id: &[u8]) -> Vec<u8> {
     key
 }
 
-pub(super) fn write(batch: &mut sled::Batch, commit: &Commit) {
+pub(super) fn write(batch: &mut sled::Batch, commit: &Commit, end: End) {
     for (entry, row) in &commit.rows {
         put(batch, key(STATE, &entry.bytes()), row.as_ref().map(Row::encode));
     }
@@ -41,7 +43,7 @@ pub(super) fn write(batch: &mut sled::Batch, commit: &Commit) {
     for (hash, row) in &commit.heads {
         put(batch, head_key(hash), Some(encode_head(row)));
     }
-    put(batch, vec![META], Some(commit.meta.encode()));
+    put(batch, vec![META], Some(Meta { end, ..commit.meta }.encode()));
 }
 
 fn put(batch: &mut sled::Batch, key: Vec<u8>, value: Option<Vec<u8>>) {
@@ -117,8 +119,11 @@ pub(super) fn check_format(dir: &Path, params: &Params) -> Result<(), StoreError
         chain_id: params.chain_id.to_string(),
     };
     if !path.exists() {
-        let text = serde_json::to_string(&expected).unwrap_or_default();
-        return std::fs::write(&path, text + "\n").map_err(io);
+        let text = serde_json::to_string(&expected).unwrap_or_default() + "\n";
+        let draft = dir.join("format.json.new");
+        let mut file = File::create(&draft).map_err(io)?;
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+        return written.and_then(|()| std::fs::rename(&draft, &path)).and_then(|()| File::open(dir)?.sync_all()).map_err(io);
     }
     let text = std::fs::read_to_string(&path).map_err(io)?;
     let unreadable = |_| StoreError::FormatFile(path.clone());

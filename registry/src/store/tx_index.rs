@@ -1,7 +1,7 @@
 //! Transactions by id: one value a block, and one a group of 256 blocks once they are old.
 //!
 //! A key a transaction would cost more than the transaction's own two rows. So a block's ids are one sorted list; when
-//! a group is 256 blocks below the tip, its lists become parts of at most 4,096 ids sorted across the group. An entry is
+//! a group lies a whole group below the tip, its lists become parts of at most 4,096 ids sorted across the group. An entry is
 //! the first 8 bytes of the id, the height and the place in the block. Entries of disconnected blocks stay.
 
 use dotp2p_chain::hash::Txid;
@@ -28,23 +28,31 @@ pub(super) fn write(db: &sled::Db, batch: &mut sled::Batch, commit: &Commit) -> 
         let mut entries: Vec<Entry> = places.map(|(at, txid)| (prefix(txid), height.0, at)).collect();
         entries.sort_unstable();
         batch.insert(tx_key(BLOCKS, height.0, &[]), entries.encode());
-        if let Some(group) = (height.0 / GROUP).checked_sub(2).filter(|_| height.0 % GROUP == 0) {
-            merge(db, batch, group)?;
-        }
     }
-    Ok(())
+    let (Some((first, _)), Some((last, _))) = (commit.transactions.first_key_value(), commit.transactions.last_key_value())
+    else {
+        return Ok(());
+    };
+    // Whole groups that this commit does not touch and that are a group below the tip.
+    let end = (first.0 / GROUP).min((last.0 / GROUP).saturating_sub(1));
+    let oldest = db.scan_prefix([TX, BLOCKS]).next().transpose()?;
+    let begin = oldest.and_then(|(key, _)| tx_number(&key)).map_or(end, |height| height.0 / GROUP);
+    (begin..end).try_for_each(|group| merge(db, batch, group))
 }
 
-/// Makes parts of a group's blocks, which were all committed at least 256 blocks ago.
+/// Makes parts of a group's lists, and of the parts it has from before a reorganisation.
 fn merge(db: &sled::Db, batch: &mut sled::Batch, group: u32) -> Result<(), sled::Error> {
-    let first = group * GROUP;
+    let (first, next) = (group * GROUP, group.saturating_add(1));
     let mut entries: Vec<Entry> = Vec::new();
-    for item in db.range(tx_key(BLOCKS, first, &[])..tx_key(BLOCKS, first + GROUP, &[])) {
+    let lists = db.range(tx_key(BLOCKS, first, &[])..tx_key(BLOCKS, first.saturating_add(GROUP), &[]));
+    let parts = db.range(tx_key(GROUPS, group, &[])..tx_key(GROUPS, next, &[]));
+    for item in lists.chain(parts) {
         let (key, value) = item?;
         entries.append(&mut decode(&value));
         batch.remove(key);
     }
     entries.sort_unstable();
+    entries.dedup();
     for part in entries.chunks(PART) {
         if let Some((lowest, ..)) = part.first() {
             batch.insert(tx_key(GROUPS, group, lowest), part.encode());

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use dotp2p_chain::amount::Amount;
+use dotp2p_chain::block::Block;
 use dotp2p_chain::check::signatures_good;
 use dotp2p_chain::hash::{BlockHash, Txid};
 use dotp2p_chain::height::Height;
@@ -15,7 +16,8 @@ use dotp2p_registry::query::Reader;
 use dotp2p_registry::zonefile::{Options, import};
 use dotp2p_rpc::Node;
 use dotp2p_rpc::node::{
-    GenerateError, MiningStatus, NotReady, RegistrationStatus, SubmitError, Unavailable, WalletError,
+    BlockTaken, GenerateError, MiningStatus, NotReady, RegistrationStatus, SubmitBlockError, SubmitError, Unavailable,
+    WalletError,
 };
 use dotp2p_wallet::registration::{Failure, Request, Step, Waiting};
 use dotp2p_wallet::{FeeRate, Keys, Phrase, TxPlan};
@@ -158,6 +160,17 @@ impl Node for FakeNode {
         let txid = transaction.txid(&chain.params.chain_id);
         chain.offer(transaction)?;
         Ok(txid)
+    }
+
+    /// Knows the tip and refuses everything else.
+    async fn submit_block(&self, encoded: Vec<u8>) -> Result<BlockTaken, SubmitBlockError> {
+        let reader = self.chain().reader();
+        let block =
+            Block::decode(&encoded, &reader.params.rules).map_err(|e| SubmitBlockError::Decode(e.to_string()))?;
+        if block.hash() == reader.tip_hash() {
+            return Ok(BlockTaken::Known);
+        }
+        Err(SubmitBlockError::Refused(format!("block {} is not the tip (B16)", block.hash())))
     }
 
     async fn generate(&self, blocks: u32, to: PublicKey) -> Result<Vec<BlockHash>, GenerateError> {

@@ -170,10 +170,14 @@ async fn every_method_has_help_and_an_example_that_works_both_ways() {
             let node = FakeNode::with_alice();
             let session = Session::new(&node);
             let mut params = example.replace("ADDRESS", &node.address(3));
-            for (word, source) in [("HASH", "getbestblockhash"), ("TXID", "getrawmempool")] {
-                let value = session.result(source, json!([])).await;
-                let value = value.as_array().map_or(&value, |list| &list[0]).as_str().unwrap().to_owned();
-                params = params.replace(word, &value);
+            let tip = session.result("getbestblockhash", json!([])).await;
+            let words = [
+                ("TXID", session.result("getrawmempool", json!([])).await[0].clone()),
+                ("BLOCK", session.result("getblock", json!([tip, 0])).await),
+                ("HASH", tip),
+            ];
+            for (word, value) in words {
+                params = params.replace(&format!("\"{word}\""), &value.to_string());
             }
             params = params.replace("HEX", &to_hex(node.sign(node.plan().renew(&name("alice"), 1)).bytes()));
             let params: Vec<Value> = serde_json::from_str(&params).unwrap();

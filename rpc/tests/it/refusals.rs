@@ -86,6 +86,11 @@ async fn rules_and_pool() {
     let mut forged = node.sign(node.plan().renew(&name("alice"), 1)).bytes().to_vec();
     *forged.last_mut().unwrap() ^= 1;
     session.call("sendrawtransaction", &json!([to_hex(&forged)]).to_string()).await;
+    let genesis = session.result("getblockhash", json!([0])).await;
+    let genesis = session.result("getblock", json!([genesis, 0])).await;
+    for block in [genesis, json!("00"), json!("0")] {
+        session.call("submitblock", &json!([block]).to_string()).await;
+    }
     session.call("name_renew", r#"["bob"]"#).await;
     session.call("sendtoaddress", &json!([node.address(0), 1]).to_string()).await;
     insta::assert_snapshot!(session.transcript());

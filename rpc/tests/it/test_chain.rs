@@ -1,6 +1,5 @@
 //! A chain of a few blocks, made by the ledger itself.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dotp2p_chain::block::{Block, BlockHead, Coinbase, Pow, tx_root};
@@ -15,7 +14,7 @@ use dotp2p_chain::pow::Work;
 use dotp2p_chain::tx::Transaction;
 use dotp2p_registry::ledger::{Connected, apply_block};
 use dotp2p_registry::mempool::{Limits, Mempool, PoolError};
-use dotp2p_registry::query::{Reader, is_served_owner};
+use dotp2p_registry::query::Reader;
 use dotp2p_registry::state::State;
 use dotp2p_registry::store::{ChainRow, Commit, HeadRow, Meta, RecordKind, Store, encode_undo};
 use imbl::Vector;
@@ -134,9 +133,7 @@ impl TestChain {
         let settled = (settled, self.states[settled.0 as usize].clone());
         let state = self.state().clone();
         let head = *self.heads.last().unwrap();
-        let served = |name: &_| is_served_owner(&state, &settled, tip, &self.params, name);
-        let provisional: BTreeMap<_, _> = self.pool.provisional(&state, tip, &self.params.rules, served);
-        Reader {
+        let mut reader = Reader {
             params: self.params.clone(),
             tip,
             head,
@@ -152,12 +149,18 @@ impl TestChain {
             next_history: HistoryRoot::ZERO,
             chain: self.rows.clone(),
             pool: Arc::new(self.pool.clone()),
-            provisional: Arc::new(provisional),
+            unsettled: Arc::default(),
+            provisional: Arc::default(),
             meta: Meta { serial: 7, ..Meta::default() },
             files: self.store.files(),
             lookup: self.store.lookup(),
             settled,
             state,
-        }
+        };
+        let unsettled = reader.find_unsettled().unwrap();
+        let served = |name: &_| !unsettled.contains_key(name);
+        let provisional = self.pool.provisional(&reader.state, tip, &self.params.rules, served);
+        (reader.unsettled, reader.provisional) = (Arc::new(unsettled), Arc::new(provisional));
+        reader
     }
 }

@@ -36,7 +36,12 @@ impl RecordArgs {
     }
 
     /// Reads and checks them, and shows what was changed or is probably not meant; `None` where none were given.
-    pub(super) fn read(&self, name: &Name, settings: &Settings, out: &Output) -> Result<Option<Vec<JsonRecord>>, CliError> {
+    pub(super) fn read(
+        &self,
+        name: &Name,
+        settings: &Settings,
+        out: &Output,
+    ) -> Result<Option<Vec<JsonRecord>>, CliError> {
         let (tld, limits) = (settings.tld(), settings.params.rules.record_limits(name.as_bytes().len()));
         let import = match &self.zone {
             None if self.records.is_empty() => return Ok(None),
@@ -61,7 +66,12 @@ impl RecordArgs {
 }
 
 /// Reads a JSON list of records.
-pub(super) fn read_json(path: &Path, name: &Name, settings: &Settings, out: &Output) -> Result<Vec<JsonRecord>, CliError> {
+pub(super) fn read_json(
+    path: &Path,
+    name: &Name,
+    settings: &Settings,
+    out: &Output,
+) -> Result<Vec<JsonRecord>, CliError> {
     let refused = |error: &dyn std::fmt::Display| CliError::Refused(format!("{}: {error}", source(path)));
     let list: Vec<JsonRecord> = serde_json::from_str(&read_text(path)?).map_err(|error| refused(&error))?;
     let (tld, limits) = (settings.tld(), settings.params.rules.record_limits(name.as_bytes().len()));
@@ -92,11 +102,8 @@ fn source(path: &Path) -> String {
 fn read_text(path: &Path) -> Result<String, CliError> {
     let refused = |error: io::Error| CliError::Refused(format!("cannot read {}: {error}", source(path)));
     let mut text = String::new();
-    let reader: &mut dyn Read = if path == Path::new("-") {
-        &mut io::stdin().lock()
-    } else {
-        &mut fs::File::open(path).map_err(refused)?
-    };
+    let reader: &mut dyn Read =
+        if path == Path::new("-") { &mut io::stdin().lock() } else { &mut fs::File::open(path).map_err(refused)? };
     reader.take(FILE_MAX + 1).read_to_string(&mut text).map_err(refused)?;
     if u64::try_from(text.len()).unwrap_or(u64::MAX) > FILE_MAX {
         return Err(CliError::Refused(format!("{} has more than {FILE_MAX} bytes", source(path))));

@@ -1,10 +1,12 @@
 //! `dotp2p name register`: what it costs, whether to pay, and how far it is.
 
 use std::io::{self, IsTerminal};
+use std::pin::pin;
 use std::time::Duration;
 
 use dotp2p_chain::amount::Amount;
 use dotp2p_chain::key::PublicKey;
+use dotp2p_chain::params::Params;
 use dotp2p_registry::name_policy::Typed;
 use dotp2p_rpc::types::{NamePrice, PriceKind, RegistrationInfo};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -79,8 +81,10 @@ pub(super) async fn run(args: RegisterArgs, settings: &Settings, out: &Output) -
         ("blocks left", info.blocks_left.map(|left| left.to_string())),
         ("spent", Some(format!("{} coins", info.spent))),
     ])?;
-    ended(&name, &info)?;
-    out.note(format_args!("the node carries on by itself; `dotp2p name register {} --wait` shows how far it is", name.name));
+    if !ended(&name, &info)? {
+        let again = format!("`dotp2p name register {} --wait` shows how far it is", name.name);
+        out.note(format_args!("the node carries on by itself; {again}"));
+    }
     Ok(())
 }
 
@@ -119,7 +123,8 @@ async fn wait(
     settings: &Settings,
     out: &Output,
 ) -> Result<(), CliError> {
-    let mut progress = Progress::new(name, settings);
+    let mut interrupt = pin!(interrupted());
+    let mut progress = Progress::new(name, &settings.params);
     let mut info = first;
     loop {
         progress.show(&info);
@@ -128,7 +133,7 @@ async fn wait(
         }
         tokio::select! {
             () = tokio::time::sleep(POLL_EVERY) => {}
-            () = interrupted() => {
+            () = &mut interrupt => {
                 progress.finish();
                 let text = format!("no longer waiting: the node carries {} through by itself", shown(name));
                 return Err(CliError::Refused(text));
@@ -161,12 +166,14 @@ struct Progress {
     name: String,
     /// Between blocks, where the clock makes them.
     spacing_s: Option<u64>,
+    /// Blocks, as last told.
+    left: u32,
     most_left: u32,
     last: String,
 }
 
 impl Progress {
-    fn new(name: &Typed, settings: &Settings) -> Self {
+    fn new(name: &Typed, params: &Params) -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(1);
             let style = ProgressStyle::with_template("{prefix} {bar:24} {msg}");
@@ -175,19 +182,22 @@ impl Progress {
             bar.enable_steady_tick(POLL_EVERY);
             bar
         });
-        let params = &settings.params;
         let spacing_s = (!params.deployment.on_demand).then_some(params.rules.spacing);
-        Self { bar, name: name.name.to_string(), spacing_s, most_left: 1, last: String::new() }
+        Self { bar, name: name.name.to_string(), spacing_s, left: 1, most_left: 1, last: String::new() }
     }
 
     fn show(&mut self, info: &RegistrationInfo) {
-        let left = info.blocks_left.unwrap_or(self.most_left);
-        self.most_left = self.most_left.max(left);
+        self.left = match info.blocks_left {
+            Some(left) => left,
+            None if info.step == "done" => 0,
+            None => self.left,
+        };
+        self.most_left = self.most_left.max(self.left);
         let text = self.text(info);
         match &self.bar {
             Some(bar) => {
                 bar.set_length(self.most_left.into());
-                bar.set_position((self.most_left - left).into());
+                bar.set_position((self.most_left - self.left).into());
                 bar.set_message(text);
             }
             None if text != self.last => {
@@ -213,5 +223,45 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dotp2p_registry::name_policy::typed;
+
+    use super::*;
+
+    fn info(step: &str, text: &str) -> RegistrationInfo {
+        let (name, owner) = ("xn--bcher-kva", "rp2p1…");
+        let json = json!({
+            "name": name, "unicode": "bücher", "owner": owner, "years": 1, "step": step, "text": text, "blocks_left": 3,
+            "waiting": null, "spent": 0.1, "txids": [], "error": null, "notes": [],
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn somebody_else_was_first() {
+        let name = typed("bücher", "p2p").unwrap();
+        let text = "the name is taken by rp2p1… since height 9; 0.10001360 coins were spent";
+        let error = ended(&name, &info("failed", text)).unwrap_err();
+        assert_eq!((error.exit_code(), error.to_string()), (1, format!("xn--bcher-kva (bücher) is not yours: {text}")));
+        assert!(ended(&name, &info("done", "")).unwrap());
+        assert!(!ended(&name, &info("age", "")).unwrap());
+    }
+
+    #[test]
+    fn blocks_and_time_left() {
+        let name = typed("bücher", "p2p").unwrap();
+        let text = |params: Params| {
+            let text = "the commitment grows old enough to be claimed, 3 blocks to go";
+            Progress::new(&name, &params).text(&info("age", text))
+        };
+        assert_eq!(text(Params::regtest()), "the commitment grows old enough to be claimed, 3 blocks to go");
+        assert_eq!(
+            text(Params::main()),
+            "the commitment grows old enough to be claimed, 3 blocks to go, about 3 minutes"
+        );
     }
 }

@@ -72,12 +72,7 @@ pub(super) async fn list(owner: Option<String>, node: &NodeClient, out: &Output)
     out.table(&["name", "state", "expires at", "blocks left", "records", "owner"], names.into_iter().map(row).collect())
 }
 
-pub(super) async fn history(
-    name: &Typed,
-    limit: Option<u32>,
-    node: &NodeClient,
-    out: &Output,
-) -> Result<(), CliError> {
+pub(super) async fn history(name: &Typed, limit: Option<u32>, node: &NodeClient, out: &Output) -> Result<(), CliError> {
     let answer = node.call("name_history", json!({ "name": name.name.as_str(), "limit": limit })).await?;
     if out.is_json() {
         return out.json(&answer.raw());
@@ -91,7 +86,10 @@ pub(super) async fn history(
         let (height, records) = (it.height.to_string(), it.records.len().to_string());
         vec![height, it.ops.join(", "), it.expires_at.to_string(), records, it.owner, it.txid]
     };
-    out.table(&["height", "done", "expires at", "records", "owner", "transaction"], items.into_iter().map(row).collect())
+    out.table(
+        &["height", "done", "expires at", "records", "owner", "transaction"],
+        items.into_iter().map(row).collect(),
+    )
 }
 
 pub(super) async fn proof(

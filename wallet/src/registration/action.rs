@@ -122,7 +122,7 @@ pub enum Action {
         /// Blocks until the name can be ours, if that can be told.
         blocks_left: Option<u32>,
     },
-    /// Store the registration, then offer this to the pool; tell a refusal to [`Registration::refused`].
+    /// Store the registration, then offer this to the pool; tell a refusal to [`refused`](super::Registration::refused).
     Send(Transaction),
     /// The name is ours, with all that was asked for.
     Done,

@@ -93,8 +93,12 @@ impl Registration {
     /// The name is ours.
     fn owned(&mut self, entry: &NameEntry, chain: &impl Chain, keys: &Keys) -> Action {
         let mined = |by: TxidText| chain.mined(&by.0);
+        // Given to oneself, `since` changes and `expires` does not; renewed, the other way round; neither ever falls.
+        let kept = |seen: &Claimed| {
+            seen.expires == entry.expires || (seen.since == entry.since && seen.expires < entry.expires)
+        };
         let same = |seen: &Claimed| match seen.complete {
-            true => (seen.since == entry.since || seen.expires == entry.expires) && seen.by.is_none_or(mined),
+            true => kept(seen) && seen.by.is_none_or(mined),
             false => seen.since == entry.since,
         };
         let mut seen = self.claimed.filter(same).unwrap_or_else(|| Claimed {
