@@ -151,6 +151,15 @@ fn import(dir: &Path, params: &Arc<Params>, blocks: Vec<Vec<u8>>) -> (Importer, 
     (importer, spent, began.elapsed().as_secs_f64())
 }
 
+/// Prints how long an open takes and how much more memory the process has after it.
+fn open(dir: &Path, params: &Arc<Params>) {
+    let (began, before) = (Instant::now(), resident_bytes());
+    let (store, loaded) = Store::open(dir, params, false).unwrap();
+    let (importer, _) = Importer::open(store, loaded, params.clone(), Limits::default(), |_| ()).unwrap();
+    println!("{:.2} {:.0}", began.elapsed().as_secs_f64(), resident_bytes() - before);
+    drop(importer);
+}
+
 fn resident_bytes() -> f64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or(0.0) * 4_096.0
@@ -160,6 +169,9 @@ fn main() {
     let names: u32 = std::env::var("NAMES").ok().map_or(100_000, |text| text.parse().expect("NAMES is a number"));
     let params = network_file::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/bench.toml"))).unwrap();
     let params = Arc::new(params);
+    if let Some(dir) = std::env::var_os("OPEN") {
+        return open(Path::new(&dir), &params);
+    }
     let signers: Vec<SigningKey> = (0..names).into_par_iter().map(key).collect();
     let keys: Vec<PublicKey> = signers.iter().map(public).collect();
     let mut maker = Maker::new(params.clone());
@@ -192,21 +204,22 @@ fn main() {
     drop(updates);
 
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let before = resident_bytes();
     let (importer, spent, seconds) = import(dir.path(), &params, setup);
     let ops = f64::from(names) * 3.0;
     println!("names made: {seconds:.1} s, {:.0} ops/s (write {:.1} s)", ops / seconds, spent.write.as_secs_f64());
-    let held = resident_bytes() - before;
     let (db, files) = importer.disk_bytes().unwrap();
     let each = |bytes: f64| bytes / f64::from(names);
-    println!("memory a name: {:.0} bytes (state tree with accounts and names, indexes, headers, sled's cache)", each(held));
     println!("disk a name: {:.0} bytes of database, {:.0} of blocks and undo", each(db as f64), each(files as f64));
     drop(importer);
 
-    let began = Instant::now();
-    let (store, loaded) = Store::open(dir.path(), &params, false).unwrap();
-    drop(Importer::open(store, loaded, params.clone(), Limits::default(), |_| ()).unwrap());
-    println!("cold start: {:.2} s", began.elapsed().as_secs_f64());
+    // In a process of its own, so that nothing else is counted.
+    let opened = std::process::Command::new(std::env::current_exe().unwrap()).env("OPEN", dir.path()).output().unwrap();
+    assert!(opened.status.success());
+    let text = String::from_utf8(opened.stdout).unwrap();
+    let (seconds, held) = text.trim().split_once(' ').unwrap();
+    println!("cold start: {seconds} s");
+    let held = each(held.parse().unwrap());
+    println!("memory a name: {held:.0} bytes (state tree with accounts and names, indexes, headers, sled's cache)");
 
     let (importer, spent, seconds) = import(dir.path(), &params, blocks);
     let reader = importer.reader();
@@ -221,5 +234,9 @@ fn main() {
         share(spent.write),
     );
     let (db, files) = importer.disk_bytes().unwrap();
-    println!("disk a name after its update: {:.0} bytes of database, {:.0} of blocks and undo", each(db as f64), each(files as f64));
+    println!(
+        "disk a name after its update: {:.0} bytes of database, {:.0} of blocks and undo",
+        each(db as f64),
+        each(files as f64)
+    );
 }

@@ -87,11 +87,8 @@ impl Importer {
         // A rebuild that was interrupted left a chain that is whole but short: it must not pass for all there is.
         let end = loaded.meta.end;
         let rebuild = loaded.chain.is_empty() || loaded.meta.reindexing;
-        let mut importer = if rebuild {
-            Self::genesis(store, params, limits)?
-        } else {
-            Self::restore(store, loaded, params, limits)?
-        };
+        let mut importer =
+            if rebuild { Self::genesis(store, params, limits)? } else { Self::restore(store, loaded, params, limits)? };
         let mut reindexed = 0;
         if rebuild {
             reindexed = importer.import_files(End::default(), progress)?;
@@ -203,7 +200,8 @@ impl Importer {
         if let Some(tip) = loaded.chain.last() {
             tree.set_active_tip(&tip.hash)?;
             let head = loaded.heads.iter().find(|(hash, _)| *hash == tip.hash);
-            tip_head = head.map(|(_, row)| row.head).ok_or_else(|| damaged("the tip's header is missing".to_owned()))?;
+            tip_head =
+                head.map(|(_, row)| row.head).ok_or_else(|| damaged("the tip's header is missing".to_owned()))?;
         }
         let state = State::from_rows(loaded.rows);
         if state.root() != tip_head.roots.state_root {

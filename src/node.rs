@@ -178,7 +178,8 @@ impl Node {
             move || Arc::new(ServedZone::new(&handle)) as Arc<dyn Zone>
         };
         let dns = DnsServer::bind(&config.dns_listen, zones, config.dns).await?;
-        let rpc = dotp2p_rpc::server::RpcServer::start(config.rpc_listen, handle.clone(), config.rpc, &config.dir).await?;
+        let rpc =
+            dotp2p_rpc::server::RpcServer::start(config.rpc_listen, handle.clone(), config.rpc, &config.dir).await?;
         write_node_json(&config.dir, &handle.params, rpc.local_addr(), dns.local_addrs())?;
         let mut tasks = vec![tokio::spawn(registrations(handle.clone()))];
         if config.mine.is_some() {
@@ -293,7 +294,8 @@ impl dotp2p_rpc::node::Node for NodeHandle {
 
     async fn submit(&self, transaction: Transaction) -> Result<Txid, SubmitError> {
         let sighash = transaction.sighash(&self.params.chain_id);
-        if let Some((key, _)) = transaction.key_signatures().find(|(key, signature)| !key.verifies(&sighash, signature)) {
+        if let Some((key, _)) = transaction.key_signatures().find(|(key, signature)| !key.verifies(&sighash, signature))
+        {
             return Err(SubmitError::Signature(*key));
         }
         match self.writer.transaction(transaction).await {

@@ -62,7 +62,8 @@ impl WalletService {
                 return Err(WalletError::NoWallet);
             }
             let mut wallet = Wallet::open(&self.path, &self.params).map_err(|error| file_error(&error))?;
-            let used = |key: &PublicKey| reader.state.account(key).is_some() || reader.state.names_of(key).next().is_some();
+            let used =
+                |key: &PublicKey| reader.state.account(key).is_some() || reader.state.names_of(key).next().is_some();
             wallet.discover(used).map_err(|error| file_error(&error))?;
             let registrations = Registrations::open(&self.registrations_path, &self.params);
             let registrations = registrations.map_err(|error| file_error(&error))?;
@@ -72,7 +73,11 @@ impl WalletService {
         Ok(open)
     }
 
-    fn with<T>(&self, reader: &Reader, work: impl FnOnce(&mut Open) -> Result<T, WalletError>) -> Result<T, WalletError> {
+    fn with<T>(
+        &self,
+        reader: &Reader,
+        work: impl FnOnce(&mut Open) -> Result<T, WalletError>,
+    ) -> Result<T, WalletError> {
         let mut open = self.open(reader)?;
         work(open.as_mut().ok_or(WalletError::NoWallet)?)
     }
@@ -220,9 +225,9 @@ fn add(plan: TxPlan, op: &Op, reader: &Reader, keys: &dotp2p_wallet::Keys) -> Tx
                 std::iter::once(entry.owner).chain(changes).collect()
             })
             .unwrap_or_default(),
-        Op::Transfer(op) => {
-            entry(&op.name).map(|entry| std::iter::once(entry.owner).chain(entry.recovery).collect()).unwrap_or_default()
-        }
+        Op::Transfer(op) => entry(&op.name)
+            .map(|entry| std::iter::once(entry.owner).chain(entry.recovery).collect())
+            .unwrap_or_default(),
         Op::Offer(op) => entry(&op.name)
             .map(|entry| {
                 let recovery = entry.recovery.filter(|_| op.price != Amount::ZERO);

@@ -148,9 +148,8 @@ impl BlockError {
 pub fn check_work(head: &BlockHead, rules: &Rules) -> Result<(), BlockError> {
     let (hash, bits) = (head.hash(), head.header.bits);
     let Pow::Native = head.pow;
-    let met = bits
-        .to_target()
-        .is_some_and(|target| Some(target) <= rules.limit_bits.to_target() && target.is_met_by(&hash));
+    let met =
+        bits.to_target().is_some_and(|target| Some(target) <= rules.limit_bits.to_target() && target.is_met_by(&hash));
     if met { Ok(()) } else { Err(BlockError::Work { hash, bits }) }
 }
 
@@ -216,11 +215,8 @@ pub fn required_bits(context: &HeaderContext, time: u64, rules: &Rules) -> Compa
     if context.parent_height == Height::GENESIS {
         return rules.genesis_bits;
     }
-    let anchor = Anchor {
-        height: Height(1),
-        parent_time: first_time.saturating_sub(rules.spacing),
-        bits: rules.genesis_bits,
-    };
+    let anchor =
+        Anchor { height: Height(1), parent_time: first_time.saturating_sub(rules.spacing), bits: rules.genesis_bits };
     let schedule = Schedule { spacing: rules.spacing, half_life, limit: rules.limit_bits };
     let reference = asert::reference_time(context.parent_time, time, rules.spacing);
     asert::next_bits(&anchor, &schedule, context.parent_height, reference)
@@ -234,11 +230,7 @@ pub fn check_roots(header: &Header, roots: &Roots) -> Result<(), BlockError> {
 /// Step 3 of B14.
 pub fn check_height(roots: &Roots, parent: Height) -> Result<(), BlockError> {
     let (found, expected) = (roots.height, Height(parent.0.wrapping_add(1)));
-    if found == expected && expected != Height::GENESIS {
-        Ok(())
-    } else {
-        Err(BlockError::Height { found, expected })
-    }
+    if found == expected && expected != Height::GENESIS { Ok(()) } else { Err(BlockError::Height { found, expected }) }
 }
 
 /// Step 5 of B14: the body is what the roots committed to.

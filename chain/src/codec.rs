@@ -39,7 +39,8 @@ pub enum DecodeError {
 
 impl From<Error> for DecodeError {
     fn from(error: Error) -> Self {
-        Self::Scale(error.to_string())
+        // Its text is a chain of causes on lines of their own; an error here is one line.
+        Self::Scale(error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
     }
 }
 
@@ -54,30 +55,20 @@ pub fn decode_all<'a, T>(
 }
 
 /// Reads a compact count and refuses one outside `min..=max`, before anything is allocated.
-pub fn decode_len(
-    input: &mut impl Input,
-    what: &'static str,
-    min: usize,
-    max: usize,
-) -> Result<usize, DecodeError> {
+pub fn decode_len(input: &mut impl Input, what: &'static str, min: usize, max: usize) -> Result<usize, DecodeError> {
     let len = usize::try_from(Compact::<u32>::decode(input)?.0).unwrap_or(usize::MAX);
     if (min..=max).contains(&len) { Ok(len) } else { Err(DecodeError::Length { what, len, min, max }) }
 }
 
 /// Takes `len` bytes off the front of `input`.
 pub fn take<'a>(input: &mut &'a [u8], len: usize) -> Result<&'a [u8], DecodeError> {
-    let (head, tail) =
-        input.split_at_checked(len).ok_or_else(|| DecodeError::Scale("not enough data".to_owned()))?;
+    let (head, tail) = input.split_at_checked(len).ok_or_else(|| DecodeError::Scale("not enough data".to_owned()))?;
     *input = tail;
     Ok(head)
 }
 
 /// Reads a byte vector of at most `max` bytes without copying it.
-pub fn decode_bytes<'a>(
-    input: &mut &'a [u8],
-    what: &'static str,
-    max: usize,
-) -> Result<&'a [u8], DecodeError> {
+pub fn decode_bytes<'a>(input: &mut &'a [u8], what: &'static str, max: usize) -> Result<&'a [u8], DecodeError> {
     let len = decode_len(input, what, 0, max)?;
     take(input, len)
 }

@@ -221,7 +221,11 @@ impl NameProof {
         })?;
         let mut rest = tree;
         let tree = TreeProof::decode(&mut rest)?;
-        if rest.is_empty() { Ok(Self { head, tree, records }) } else { Err(DecodeError::TrailingBytes(rest.len()).into()) }
+        if rest.is_empty() {
+            Ok(Self { head, tree, records })
+        } else {
+            Err(DecodeError::TrailingBytes(rest.len()).into())
+        }
     }
 
     /// What the proof shows of `name` at the block `trusted`. Rule V5.

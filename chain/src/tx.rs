@@ -126,8 +126,7 @@ impl Transaction {
         let start = *input;
         let body = Body::decode(input, rules)?;
         let body_len = start.len() - input.len();
-        let signatures =
-            (0..=body.signers.len()).map(|_| Signature::decode(input)).collect::<Result<Vec<_>, _>>()?;
+        let signatures = (0..=body.signers.len()).map(|_| Signature::decode(input)).collect::<Result<Vec<_>, _>>()?;
         let len = start.len() - input.len();
         let mut rest = start;
         let bytes = take(&mut rest, len)?.to_vec();

@@ -91,13 +91,21 @@ fn networks_and_their_genesis() {
     for case in list(&file, "deployments") {
         let height = |pair: &Value| Height(u32::try_from(number(&pair[0])).unwrap());
         let deployment = Deployment {
-            activations: case["activations"].as_array().unwrap().iter().map(|pair| {
-                (height(pair), pair[1].as_str().unwrap().as_bytes().to_vec())
-            }).collect(),
-            checkpoints: case["checkpoints"].as_array().unwrap().iter().map(|pair| {
-                let hash: [u8; 32] = from_hex(pair[1].as_str().unwrap()).unwrap().try_into().unwrap();
-                (height(pair), BlockHash(hash))
-            }).collect(),
+            activations: case["activations"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|pair| (height(pair), pair[1].as_str().unwrap().as_bytes().to_vec()))
+                .collect(),
+            checkpoints: case["checkpoints"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|pair| {
+                    let hash: [u8; 32] = from_hex(pair[1].as_str().unwrap()).unwrap().try_into().unwrap();
+                    (height(pair), BlockHash(hash))
+                })
+                .collect(),
             ..Params::regtest().deployment
         };
         assert_eq!(deployment.hash(), hash32(case, "hash"));

@@ -300,8 +300,7 @@ fn pay(
         return Ok(());
     }
     let account = view.account(payer).ok_or(RuleError::NoAccount)?;
-    let balance =
-        account.balance.checked_sub(cost).ok_or(RuleError::Cost { cost, balance: account.balance })?;
+    let balance = account.balance.checked_sub(cost).ok_or(RuleError::Cost { cost, balance: account.balance })?;
     tally.burned = tally.burned.checked_add(burn).ok_or(RuleError::CostRange)?;
     view.put(EntryKey::Account(*payer), Some(Row::Account(Account { balance, ..account })));
     if let Some((to, amount, account)) = credited {
@@ -311,12 +310,7 @@ fn pay(
 }
 
 /// Adds `amount` to an account; no balance can overflow on a chain whose Rules pass B3m.
-pub(crate) fn credit(
-    view: &mut View<'_>,
-    to: &PublicKey,
-    account: Account,
-    amount: Amount,
-) -> Result<(), RuleError> {
+pub(crate) fn credit(view: &mut View<'_>, to: &PublicKey, account: Account, amount: Amount) -> Result<(), RuleError> {
     let balance = account.balance.checked_add(amount).ok_or(RuleError::CostRange)?;
     view.put(EntryKey::Account(*to), Some(Row::Account(Account { balance, ..account })));
     Ok(())

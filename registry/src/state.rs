@@ -40,9 +40,11 @@ impl State {
             .map(|(key, row)| Change { trie_key: key.trie_key(), key, before: None, after: Some(row) })
             .collect();
         changes.sort_by_key(|change| change.trie_key);
-        changes.dedup_by(|later, kept| later.trie_key == kept.trie_key && {
-            std::mem::swap(later, kept);
-            true
+        changes.dedup_by(|later, kept| {
+            later.trie_key == kept.trie_key && {
+                std::mem::swap(later, kept);
+                true
+            }
         });
         let mut state = Self::default();
         state.apply(&changes);

@@ -1,7 +1,8 @@
 //! The state tree: a compact binary trie whose leaves are the state itself (S8).
 //!
 //! Persistent: a clone costs one pointer, and a change copies only its path, so every reader holds the tree of its own
-//! block and a reorganisation that fails is simply dropped. Hashes of inner nodes are computed once a batch.
+//! block and a reorganisation that fails is simply dropped. Hashes of inner nodes are computed once a batch,
+//! on the caller's thread: while it connects a block, the other cores check the signatures of the next ones.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -63,9 +64,6 @@ type Item = (TrieKey, Option<Arc<Leaf>>);
 #[derive(Clone, Debug, Default)]
 pub struct StateTree(Node);
 
-/// Batches of more changes than this are split over two threads.
-const PARALLEL_FROM: usize = 64;
-
 impl StateTree {
     /// The root's hash.
     #[must_use]
@@ -115,8 +113,7 @@ impl StateTree {
                 }
                 Node::Inner(inner) => {
                     let right = bit(key, siblings.len());
-                    let (next, sibling) =
-                        if right { (&inner.right, &inner.left) } else { (&inner.left, &inner.right) };
+                    let (next, sibling) = if right { (&inner.right, &inner.left) } else { (&inner.left, &inner.right) };
                     siblings.push(Some(sibling.hash()).filter(|hash| *hash != [0; 32]));
                     node = next;
                 }
@@ -161,11 +158,7 @@ fn update(node: Node, depth: usize, items: &mut [Item]) -> Node {
                 (std::mem::take(&mut inner.left), std::mem::take(&mut inner.right))
             };
             let (low, high) = split(depth, items);
-            let (left, right) = if low.len().min(high.len()) > PARALLEL_FROM {
-                rayon::join(|| update(left, depth + 1, low), || update(right, depth + 1, high))
-            } else {
-                (update(left, depth + 1, low), update(right, depth + 1, high))
-            };
+            let (left, right) = (update(left, depth + 1, low), update(right, depth + 1, high));
             join(Some(inner), left, right)
         }
     }

@@ -8,7 +8,7 @@ mod block_files;
 mod schema;
 mod tx_index;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -130,7 +130,7 @@ pub struct Meta {
 #[derive(Debug, Default)]
 pub struct Commit {
     /// Rows that changed; `None` removes.
-    pub rows: BTreeMap<EntryKey, Option<Row>>,
+    pub rows: HashMap<EntryKey, Option<Row>>,
     /// Heights of the active chain that changed; `None` above the new tip.
     pub chain: BTreeMap<Height, Option<ChainRow>>,
     /// Headers that are new or changed.

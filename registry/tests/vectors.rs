@@ -155,16 +155,21 @@ fn every_op_in_every_stage() {
         let mut state = State::from_rows(rows.collect());
         assert_eq!(to_hex(&state.root().0), case["state_root"].as_str().unwrap(), "{comment}");
         let before = state.root();
-        let context =
-            Context { rules: &rules, chain_id: &chain_id, height: height(&case["height"]), level: number(&case["level"]) };
+        let context = Context {
+            rules: &rules,
+            chain_id: &chain_id,
+            height: height(&case["height"]),
+            level: number(&case["level"]),
+        };
         let mut tally = Tally { commits: u32::try_from(number(&case["commits"])).unwrap(), ..Tally::default() };
         let mut view = View::new(&state);
-        let verdict = Transaction::from_bytes(&hex(&case["tx"]), &rules).map_err(|e| format!("{e} (T7a)")).and_then(|tx| {
-            if !signatures_good(&tx, &chain_id) {
-                return Err("a signature is not good (T7b)".to_owned());
-            }
-            apply_transaction(&mut view, tx.body(), &context, &mut tally).map_err(|e| e.to_string()).map(|()| tx)
-        });
+        let verdict =
+            Transaction::from_bytes(&hex(&case["tx"]), &rules).map_err(|e| format!("{e} (T7a)")).and_then(|tx| {
+                if !signatures_good(&tx, &chain_id) {
+                    return Err("a signature is not good (T7b)".to_owned());
+                }
+                apply_transaction(&mut view, tx.body(), &context, &mut tally).map_err(|e| e.to_string()).map(|()| tx)
+            });
         let changes = view.into_changes();
         if let Some(rule) = case.get("rule") {
             let (rule, error) = (rule.as_str().unwrap(), verdict.expect_err(comment));

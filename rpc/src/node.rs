@@ -76,7 +76,7 @@ pub enum SubmitError {
     #[error(transparent)]
     Pool(#[from] PoolError),
     /// A signature is not its key's.
-    #[error("the signature of key {} is not good (T8)", dotp2p_chain::hash::to_hex(&.0.0))]
+    #[error("the signature of key {} is not good (T6)", dotp2p_chain::hash::to_hex(&.0.0))]
     Signature(PublicKey),
     /// The node cannot take it now.
     #[error(transparent)]

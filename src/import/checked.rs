@@ -28,9 +28,10 @@ impl CheckedBlock {
         params: &Params,
         is_verified: impl Fn(&Transaction) -> bool + Sync,
     ) -> Result<Self, ImportError> {
-        let max = BlockHead::LEN + usize::try_from(params.rules.body_max).unwrap_or(usize::MAX);
-        if encoded.len() > max {
-            return Err(BlockError::BodySize { len: encoded.len(), max }.into());
+        let max = usize::try_from(params.rules.body_max).unwrap_or(usize::MAX);
+        let len = encoded.len().saturating_sub(BlockHead::LEN);
+        if len > max {
+            return Err(BlockError::BodySize { len, max }.into());
         }
         let block = Block::decode(&encoded, &params.rules)?;
         check::check_work(&block.head, &params.rules)?;

@@ -54,9 +54,7 @@ impl Writer {
     }
 }
 
-pub(super) fn spawn(
-    importer: Importer,
-) -> (Writer, std::thread::JoinHandle<()>, watch::Receiver<Arc<Reader>>) {
+pub(super) fn spawn(importer: Importer) -> (Writer, std::thread::JoinHandle<()>, watch::Receiver<Arc<Reader>>) {
     let (commands, queue) = mpsc::channel(QUEUE);
     let (publish, readers) = watch::channel(Arc::new(importer.reader()));
     let thread = std::thread::spawn(move || run(importer, queue, &publish));

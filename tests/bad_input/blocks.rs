@@ -110,7 +110,8 @@ async fn too_large() {
     let (code, text) = refusal(&node, "submitblock", filled(good.encode().len() + 1)).await;
     assert_eq!((code, text.as_str()), (-22, "block does not decode: 1 bytes follow the end (B14)"));
     let (code, text) = refusal(&node, "submitblock", filled(good.encode().len() - 1)).await;
-    let short = "block does not decode: not valid SCALE: Not enough data to fill buffer (B14)";
+    let short =
+        "block does not decode: not valid SCALE: Could not decode `Signature.0`: Not enough data to fill buffer (B14)";
     assert_eq!((code, text.as_str()), (-22, short));
     taken(&node, &good).await;
     node.stop().await;

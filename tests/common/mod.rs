@@ -139,9 +139,14 @@ impl TestNode {
     ) -> Result<Self, (NodeError, TempDir)> {
         let mut config = config(params, folder.path());
         change(&mut config);
-        let node = match Node::start(config).await {
-            Ok(node) => node,
-            Err(error) => return Err((error, folder)),
+        let mut tries = 0;
+        let node = loop {
+            match Node::start(config.clone()).await {
+                Ok(node) => break node,
+                // The database's threads may hold its file for a moment after a node of this process has stopped.
+                Err(error) if tries < 1_000 && error.to_string().contains("could not acquire lock") => tries += 1,
+                Err(error) => return Err((error, folder)),
+            }
         };
         let auth = Auth::Cookie(folder.path().join(dotp2p_rpc::auth::COOKIE_FILE));
         let rpc = Client::connect(&node.rpc_addr().to_string(), &auth).unwrap();

@@ -222,13 +222,7 @@ fn offer(
 }
 
 /// Op 8. Rule N14: who offered has signed, so the payer's signature is enough.
-fn buy(
-    view: &mut View<'_>,
-    op: &Buy,
-    body: &Body,
-    context: &Context<'_>,
-    tally: &mut Tally,
-) -> Result<(), RuleError> {
+fn buy(view: &mut View<'_>, op: &Buy, body: &Body, context: &Context<'_>, tally: &mut Tally) -> Result<(), RuleError> {
     if op.price == Amount::ZERO {
         return Err(RuleError::Zero("N14d"));
     }
@@ -317,14 +311,7 @@ fn must_sign_recovery(body: &Body, name: &Name, entry: &NameEntry, rule: &'stati
     }
 }
 
-fn write(
-    view: &mut View<'_>,
-    name: &Name,
-    entry: NameEntry,
-    records: Vec<u8>,
-    context: &Context<'_>,
-    tally: &Tally,
-) {
+fn write(view: &mut View<'_>, name: &Name, entry: NameEntry, records: Vec<u8>, context: &Context<'_>, tally: &Tally) {
     let row = NameRow { entry, changed: context.height, transaction: tally.transactions, records };
     view.put(EntryKey::Name(name.clone()), Some(Row::Name(Arc::new(row))));
 }

@@ -174,7 +174,8 @@ impl BlockWriter {
     /// Appends a record; it is durable after the next [`BlockWriter::sync`]. A failed write leaves only dead bytes.
     pub fn append(&mut self, kind: RecordKind, bytes: &[u8]) -> io::Result<Place> {
         let len = u32::try_from(bytes.len()).ok().filter(|len| *len <= RECORD_MAX);
-        let len = len.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "record too large for a block file"))?;
+        let len =
+            len.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "record too large for a block file"))?;
         if self.end > FILE_MAX {
             self.sync()?;
             self.file += 1;

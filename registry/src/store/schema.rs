@@ -113,17 +113,17 @@ struct FormatFile {
 pub(super) fn check_format(dir: &Path, params: &Params) -> Result<(), StoreError> {
     let path = dir.join("format.json");
     let io = |error| StoreError::Io { path: path.clone(), error };
-    let expected = FormatFile {
-        format: FORMAT,
-        network: params.deployment.name.clone(),
-        chain_id: params.chain_id.to_string(),
-    };
+    let expected =
+        FormatFile { format: FORMAT, network: params.deployment.name.clone(), chain_id: params.chain_id.to_string() };
     if !path.exists() {
         let text = serde_json::to_string(&expected).unwrap_or_default() + "\n";
         let draft = dir.join("format.json.new");
         let mut file = File::create(&draft).map_err(io)?;
         let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-        return written.and_then(|()| std::fs::rename(&draft, &path)).and_then(|()| File::open(dir)?.sync_all()).map_err(io);
+        return written
+            .and_then(|()| std::fs::rename(&draft, &path))
+            .and_then(|()| File::open(dir)?.sync_all())
+            .map_err(io);
     }
     let text = std::fs::read_to_string(&path).map_err(io)?;
     let unreadable = |_| StoreError::FormatFile(path.clone());

@@ -29,7 +29,8 @@ pub(super) fn write(db: &sled::Db, batch: &mut sled::Batch, commit: &Commit) -> 
         entries.sort_unstable();
         batch.insert(tx_key(BLOCKS, height.0, &[]), entries.encode());
     }
-    let (Some((first, _)), Some((last, _))) = (commit.transactions.first_key_value(), commit.transactions.last_key_value())
+    let (Some((first, _)), Some((last, _))) =
+        (commit.transactions.first_key_value(), commit.transactions.last_key_value())
     else {
         return Ok(());
     };

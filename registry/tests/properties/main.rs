@@ -31,7 +31,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(config(40))]
+    #![proptest_config(config(100))]
 
     /// `PROPTEST_RNG_SEED` and `PROPTEST_CASES` ask for others, and for more.
     #[test]

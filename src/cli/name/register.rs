@@ -8,6 +8,8 @@ use dotp2p_chain::amount::Amount;
 use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::params::Params;
 use dotp2p_registry::name_policy::Typed;
+use dotp2p_registry::price;
+use dotp2p_registry::zonefile::{JsonRecord, from_json};
 use dotp2p_rpc::types::{NamePrice, PriceKind, RegistrationInfo};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -58,7 +60,8 @@ pub(super) async fn run(args: RegisterArgs, settings: &Settings, out: &Output) -
     let records = args.records.read(&name.name, settings, out)?;
     let node = NodeClient::find(settings)?;
     if !is_under_way(&name, &node).await? {
-        agree(&name, &args, &node, out).await?;
+        let records_cost = records.as_deref().map(|list| records_cost(list, &name, settings)).unwrap_or_default();
+        agree(&name, &args, records_cost, &node, out).await?;
     }
     let params = json!({
         "name": name.name.as_str(),
@@ -99,19 +102,33 @@ async fn registration(name: &Typed, node: &NodeClient) -> Result<Option<Registra
     Ok(all.into_iter().find(|it| it.name == name.name.as_str()))
 }
 
+/// What the first records burn beyond those that are free (N9).
+fn records_cost(records: &[JsonRecord], name: &Typed, settings: &Settings) -> Amount {
+    let limits = settings.params.rules.record_limits(name.name.as_bytes().len());
+    let encoded = from_json(records, &name.name, &settings.tld(), limits).map(|import| import.records.encode());
+    price::update_burn(encoded.map_or(0, |bytes| bytes.len()))
+}
+
 /// Shows the price and what is odd about the name, and asks. A name that is held is the node's to refuse.
-async fn agree(name: &Typed, args: &RegisterArgs, node: &NodeClient, out: &Output) -> Result<(), CliError> {
+async fn agree(
+    name: &Typed,
+    args: &RegisterArgs,
+    records_cost: Amount,
+    node: &NodeClient,
+    out: &Output,
+) -> Result<(), CliError> {
     let params = json!({ "name": name.name.as_str(), "years": args.years });
     let price: NamePrice = node.call("name_price", params).await?.read()?;
     if price.kind == PriceKind::Renewal {
         return Ok(());
     }
     if !out.is_json() {
-        price_pairs(&price, out)?;
+        price_pairs(&price, records_cost, out)?;
     }
     name.warnings.iter().for_each(|warning| out.note(format_args!("warning: {warning}")));
     let limit = args.limit.map(|limit| format!(", at most {limit} in all")).unwrap_or_default();
-    let (years, total) = (years_text(args.years), price.total);
+    let total = price.total.0.checked_add(records_cost).unwrap_or(Amount::MAX);
+    let years = years_text(args.years);
     let question = format!("Register {} for {years}, for {total} coins and the miners' fees{limit}?", shown(name));
     out.confirm(&question, args.yes)
 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use dotp2p_chain::amount::Amount;
 use dotp2p_registry::name_policy::Typed;
-use dotp2p_rpc::types::{HistoryItem, NameInfo, NamePrice, NameProof, NameSummary, PriceKind};
+use dotp2p_rpc::types::{Coins, HistoryItem, NameInfo, NamePrice, NameProof, NameSummary, PriceKind};
 use serde_json::json;
 
 use super::{both, shown, years_text};
@@ -127,15 +128,17 @@ pub(super) async fn price(name: &Typed, years: u8, node: &NodeClient, out: &Outp
         return out.json(&answer.raw());
     }
     let price: NamePrice = answer.read()?;
-    price_pairs(&price, out)?;
+    price_pairs(&price, Amount::ZERO, out)?;
     price.warnings.iter().for_each(|warning| out.note(format_args!("warning: {warning}")));
     Ok(())
 }
 
 /// What a name costs, part by part; parts that are nothing are left out.
-pub(super) fn price_pairs(price: &NamePrice, out: &Output) -> Result<(), CliError> {
-    let zero = dotp2p_rpc::types::Coins::default();
-    let coins = |amount: dotp2p_rpc::types::Coins| (amount != zero).then(|| format!("{amount} coins"));
+/// `records`: what the first records burn beside.
+pub(super) fn price_pairs(price: &NamePrice, records: Amount, out: &Output) -> Result<(), CliError> {
+    let zero = Coins::default();
+    let coins = |amount: Coins| (amount != zero).then(|| format!("{amount} coins"));
+    let total = price.total.0.checked_add(records).unwrap_or(Amount::MAX);
     let what = match price.kind {
         PriceKind::Registration => "registration",
         PriceKind::Renewal => "renewal",
@@ -148,6 +151,7 @@ pub(super) fn price_pairs(price: &NamePrice, out: &Output) -> Result<(), CliErro
         ("claim", coins(price.claim)),
         ("premium", coins(price.premium)),
         ("years", coins(price.renew)),
-        ("total", Some(format!("{} coins, and the miners' fees", price.total))),
+        ("records", coins(Coins(records))),
+        ("total", Some(format!("{total} coins, and the miners' fees"))),
     ])
 }
