@@ -337,10 +337,10 @@ impl Importer {
     fn settle(&mut self) -> Result<(), ImportError> {
         let (tip, c) = (self.tip(), self.params.deployment.dns_confirmations);
         let mut settled = Height(tip.0.saturating_sub(c));
-        if let Some((fork, end)) = self.pending.meta.hold {
-            if tip.0 < end.0.saturating_add(c) {
-                settled = settled.min(fork);
-            }
+        if let Some((fork, end)) = self.pending.meta.hold
+            && tip.0 < end.0.saturating_add(c)
+        {
+            settled = settled.min(fork);
         }
         let known = self.recent.iter().find(|(height, _)| *height == settled).cloned();
         let damaged = |error: QueryError| ImportError::Store(self.store.damaged(error.to_string()));

@@ -136,6 +136,11 @@ impl<'a> Draft<'a> {
         done
     }
 
+    /// Forgets the Commits so far: what follows may stand in a later block.
+    pub fn forget_commits(&mut self) {
+        self.tally.commits = 0;
+    }
+
     /// What it adds up to so far.
     #[must_use]
     pub fn tally(&self) -> Tally {

@@ -427,7 +427,11 @@ impl Mempool {
 fn valid_prefix(mut chain: Vec<PoolTx>, draft: &mut Draft<'_>) -> (Vec<PoolTx>, Option<(Txid, RuleError)>) {
     let refused = draft.tried(|draft| {
         let mut each = chain.iter().enumerate();
-        each.find_map(|(at, tx)| Some((at, tx.txid, draft.apply(&tx.transaction).err()?)))
+        each.find_map(|(at, tx)| {
+            // A transaction has its limit of Commits, a payer has none: his next ones wait for the next blocks (L7).
+            draft.forget_commits();
+            Some((at, tx.txid, draft.apply(&tx.transaction).err()?))
+        })
     });
     let Some((at, txid, error)) = refused else { return (chain, None) };
     chain.truncate(at);

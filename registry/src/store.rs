@@ -13,6 +13,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use dotp2p_chain::block::BlockHead;
 use dotp2p_chain::entry::EntryKey;
@@ -29,6 +30,10 @@ use crate::view::Change;
 pub const FORMAT: u32 = 1;
 /// Bytes that sled may cache.
 const CACHE_BYTES: u64 = 64 << 20;
+
+/// How often and how long a database whose former owner is still closing it is waited for: 5 seconds in all.
+const LOCK_TRIES: u32 = 250;
+const LOCK_EVERY: Duration = Duration::from_millis(20);
 
 /// Why the store cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -206,7 +211,7 @@ impl Store {
             std::fs::remove_dir_all(&old).map_err(io(&old))?;
         }
         let config = sled::Config::new().path(&db_dir).cache_capacity(CACHE_BYTES).flush_every_ms(Some(500));
-        let db = config.open().map_err(|error| StoreError::Database { dir: db_dir.clone(), error })?;
+        let db = open_database(&config).map_err(|error| StoreError::Database { dir: db_dir.clone(), error })?;
         let db_path = db_dir.join("db");
         let db_file = File::open(&db_path).map_err(io(&db_path))?;
         let store = Self { dir: dir.to_owned(), db, db_file, writer, _lock: lock };
@@ -277,6 +282,20 @@ impl Store {
             .sum::<io::Result<u64>>()?;
         let db = self.db.size_on_disk().map_err(io::Error::other)?;
         Ok((db, blocks))
+    }
+}
+
+/// Opens the database. Its own lock may outlive its last owner for a moment, and ours says that nobody else has it.
+fn open_database(config: &sled::Config) -> sled::Result<sled::Db> {
+    let mut tries = 0;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error)) if tries < LOCK_TRIES && error.to_string().contains("acquire lock") => {
+                tries += 1;
+                std::thread::sleep(LOCK_EVERY);
+            }
+            opened => return opened,
+        }
     }
 }
 

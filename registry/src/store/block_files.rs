@@ -15,7 +15,8 @@ use parity_scale_codec::{Decode, Encode};
 /// Starts every record.
 const MAGIC: [u8; 4] = *b"dp2r";
 /// magic 4 ‖ kind 1 ‖ length 4 LE ‖ checksum 4.
-const HEAD: usize = 13;
+const HEAD: u32 = 13;
+const HEAD_LEN: usize = 13;
 /// A file is closed when it has grown beyond this many bytes.
 const FILE_MAX: u64 = 128 << 20;
 /// The most bytes of a record. A block of 256 KiB can replace 26,000 names' records of 4 KiB, and thousands of names may
@@ -77,10 +78,10 @@ impl BlockFiles {
     /// The bytes at `place`; those that fail their checksum are an error that names the file.
     pub fn read(&self, place: Place) -> io::Result<Vec<u8>> {
         let file = self.file(place.file)?;
-        let head = u64::from(place.at).saturating_sub(HEAD as u64);
-        let mut bytes = vec![0; HEAD + usize::try_from(place.len).unwrap_or(0)];
+        let head = u64::from(place.at.saturating_sub(HEAD));
+        let mut bytes = vec![0; HEAD_LEN + usize::try_from(place.len).unwrap_or(0)];
         file.read_exact_at(&mut bytes, head).map_err(|error| self.damaged(place, &error.to_string()))?;
-        let body = bytes.split_off(HEAD);
+        let body = bytes.split_off(HEAD_LEN);
         if bytes.get(9..) != Some(&checksum(&body)) {
             return Err(self.damaged(place, "checksum does not match"));
         }
@@ -99,13 +100,13 @@ impl BlockFiles {
         for file in start.file..u32::try_from(count).unwrap_or(u32::MAX) {
             let bytes = std::fs::read(self.path(file))?;
             let mut at = if file == start.file { usize::try_from(start.at).unwrap_or(usize::MAX) } else { 0 };
-            while let Some(rest) = bytes.get(at..).filter(|rest| rest.len() >= HEAD) {
+            while let Some(rest) = bytes.get(at..).filter(|rest| rest.len() >= HEAD_LEN) {
                 match record(rest) {
                     Some((found, body)) => {
                         if found == kind as u8 {
-                            places.push(Place { file, at: offset(at + HEAD), len: offset(body.len()) });
+                            places.push(Place { file, at: offset(at + HEAD_LEN), len: offset(body.len()) });
                         }
-                        at += HEAD + body.len();
+                        at += HEAD_LEN + body.len();
                     }
                     None => at += 1 + rest.get(1..).and_then(find_magic).unwrap_or(rest.len()),
                 }
@@ -124,7 +125,7 @@ fn find_magic(bytes: &[u8]) -> Option<usize> {
 }
 
 fn record(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let (head, rest) = bytes.split_at_checked(HEAD)?;
+    let (head, rest) = bytes.split_at_checked(HEAD_LEN)?;
     let (magic, head) = head.split_first_chunk::<4>()?;
     let (kind, head) = head.split_first()?;
     let (len, sum) = head.split_first_chunk::<4>()?;
@@ -182,7 +183,7 @@ impl BlockWriter {
             self.open_file()?;
             self.end = 0;
         }
-        let mut record = Vec::with_capacity(HEAD + bytes.len());
+        let mut record = Vec::with_capacity(HEAD_LEN + bytes.len());
         record.extend_from_slice(&MAGIC);
         record.push(kind as u8);
         record.extend_from_slice(&len.to_le_bytes());
@@ -190,7 +191,7 @@ impl BlockWriter {
         record.extend_from_slice(bytes);
         self.files.file(self.file)?.write_all_at(&record, self.end)?;
         self.dirty = true;
-        let at = u32::try_from(self.end).unwrap_or(u32::MAX) + HEAD as u32;
+        let at = u32::try_from(self.end).unwrap_or(u32::MAX) + HEAD;
         self.end += record.len() as u64;
         Ok(Place { file: self.file, at, len })
     }
