@@ -95,7 +95,7 @@ fn sign(key: &SigningKey, nonce: u64, ops: Vec<Op>, params: &Params) -> Transact
     let body = Body { payer: public(key), nonce, fee, expiry: None, signers: Vec::new(), ops };
     let sighash = body.sighash(&params.chain_id);
     let signature = key.sign_raw(&sighash.0, &[0; 32]).unwrap();
-    Transaction::new(body, vec![Signature(signature.to_bytes().into())]).unwrap()
+    Transaction::new(body, vec![Signature(signature.to_bytes())]).unwrap()
 }
 
 fn name(number: u32) -> Name {
