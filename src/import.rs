@@ -174,21 +174,11 @@ impl Importer {
         }
         let mut tree = HeaderTree::new(&params.genesis.head.header);
         for (hash, row) in loaded.heads.iter().filter(|(_, row)| row.head.roots.height != Height::GENESIS) {
-            let insert = |tree: &mut HeaderTree| {
-                tree.insert(&row.head.header)?;
-                // A release may have pinned another block since this one was taken.
-                let pinned = check::check_checkpoint(&row.head.header, row.head.roots.height, &params);
-                if row.rejected || pinned.is_err() {
-                    tree.reject(hash);
-                } else if row.block.is_some() {
-                    tree.body_arrived(hash)?;
-                }
-                Ok::<(), HeaderTreeError>(())
-            };
-            match insert(&mut tree) {
-                Ok(()) | Err(HeaderTreeError::RejectedParent(_)) => {}
-                Err(error) => return Err(damaged(format!("header {hash}: {error}"))),
-            }
+            let inserted = tree.insert(&row.head.header).and_then(|_| match row.block {
+                Some(_) if !row.rejected => tree.body_arrived(hash).map(drop),
+                _ => Ok(()),
+            });
+            inserted.map_err(|error| damaged(format!("header {hash}: {error}")))?;
         }
         let mut history = History::default();
         let mut tip_head = params.genesis.head;
@@ -199,6 +189,14 @@ impl Importer {
         }
         if let Some(tip) = loaded.chain.last() {
             tree.set_active_tip(&tip.hash)?;
+            // Rejected only now, for nothing can be inserted above a rejected header. A release may have pinned other
+            // blocks since these were taken, the tip's branch among them: whoever advances leaves it.
+            for (hash, row) in &loaded.heads {
+                let pinned = check::check_checkpoint(&row.head.header, row.head.roots.height, &params);
+                if row.rejected || pinned.is_err() {
+                    tree.reject(hash);
+                }
+            }
             let head = loaded.heads.iter().find(|(hash, _)| *hash == tip.hash);
             tip_head =
                 head.map(|(_, row)| row.head).ok_or_else(|| damaged("the tip's header is missing".to_owned()))?;

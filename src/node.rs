@@ -4,6 +4,8 @@
 //! watch channel and sends commands over a bounded one. No lock stands around the ledger.
 
 mod mining;
+mod registrations;
+mod served_zone;
 mod writer;
 
 use std::io;
@@ -14,14 +16,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use dotp2p_chain::hash::{BlockHash, Txid};
 use dotp2p_chain::key::PublicKey;
-use dotp2p_chain::name::Name;
 use dotp2p_chain::op::Op;
 use dotp2p_chain::params::Params;
-use dotp2p_chain::records::Records;
 use dotp2p_chain::tx::Transaction;
 use dotp2p_dns::server::{DnsError, DnsServer};
-use dotp2p_dns::zone::{Zone, ZoneError};
-use dotp2p_registry::mempool::{Limits, PoolError};
+use dotp2p_dns::zone::Zone;
+use dotp2p_registry::mempool::Limits;
 use dotp2p_registry::query::Reader;
 use dotp2p_registry::store::{Store, StoreError};
 use dotp2p_rpc::node::{
@@ -35,6 +35,7 @@ use crate::import::{CheckedBlock, ImportError, Imported, Importer};
 use crate::miner;
 use crate::wallet_service::WalletService;
 use mining::Mining;
+use served_zone::ServedZone;
 use writer::Writer;
 
 /// How a node is run.
@@ -181,7 +182,7 @@ impl Node {
         let rpc =
             dotp2p_rpc::server::RpcServer::start(config.rpc_listen, handle.clone(), config.rpc, &config.dir).await?;
         write_node_json(&config.dir, &handle.params, rpc.local_addr(), dns.local_addrs())?;
-        let mut tasks = vec![tokio::spawn(registrations(handle.clone()))];
+        let mut tasks = vec![tokio::spawn(registrations::carry_on(handle.clone()))];
         if config.mine.is_some() {
             tasks.push(tokio::spawn(mining::run(handle.clone())));
         }
@@ -363,7 +364,7 @@ impl dotp2p_rpc::node::Node for NodeHandle {
     async fn register(&self, request: Request) -> Result<RegistrationStatus, WalletError> {
         let name = request.name.clone();
         let status = self.wallet.register(request, &self.newest())?;
-        step_registrations(self).await;
+        registrations::step_all(self).await;
         let all = self.wallet.registrations(&self.newest())?;
         Ok(all.into_iter().find(|it| it.name == name).unwrap_or(status))
     }
@@ -378,85 +379,6 @@ impl dotp2p_rpc::node::Node for NodeHandle {
 
     fn uptime_s(&self) -> u64 {
         self.started.elapsed().as_secs()
-    }
-}
-
-/// Carries registrations on at each new tip, until the node stops.
-async fn registrations(handle: Arc<NodeHandle>) {
-    let (mut readers, mut stop) = (handle.readers(), handle.stopping());
-    loop {
-        step_registrations(&handle).await;
-        tokio::select! {
-            changed = readers.changed() => if changed.is_err() {
-                // The writer is gone, which without a stop is a panic: a node that cannot write must not seem to run.
-                handle.stop.send_replace(true);
-                return;
-            },
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-    }
-}
-
-/// One at a time, each on the view that the one before has left: two of one payer must not take one nonce.
-async fn step_registrations(handle: &NodeHandle) {
-    let _spending = handle.spending.lock().await;
-    let names = match handle.wallet.under_way(&handle.newest()) {
-        Ok(names) => names,
-        Err(WalletError::NoWallet) => return,
-        Err(error) => return tracing::warn!(%error, "registrations do not go on"),
-    };
-    for name in names {
-        if let Err(error) = step_registration(handle, &name).await {
-            tracing::warn!(%name, %error, "a registration does not go on");
-        }
-    }
-}
-
-async fn step_registration(handle: &NodeHandle, name: &Name) -> Result<(), WalletError> {
-    let reader = handle.newest();
-    let Some(transaction) = handle.wallet.step(name, &reader)? else { return Ok(()) };
-    let txid = transaction.txid(&handle.params.chain_id);
-    match dotp2p_rpc::node::Node::submit(handle, transaction).await {
-        Ok(_) => Ok(()),
-        // The pool's state, not the transaction's fault: it is built anew at the next block.
-        Err(SubmitError::Unavailable(_)) => Ok(()),
-        Err(SubmitError::Pool(PoolError::Known | PoolError::Full | PoolError::Chain(_))) => Ok(()),
-        Err(error) => {
-            tracing::warn!(%name, %error, "a registration's transaction was refused");
-            handle.wallet.refused(name, &txid, &error.to_string(), &reader)
-        }
-    }
-}
-
-/// The zone that one reader gives.
-struct ServedZone {
-    reader: Arc<Reader>,
-    tld: String,
-    provisional: bool,
-}
-
-impl ServedZone {
-    fn new(handle: &NodeHandle) -> Self {
-        let tld = String::from_utf8_lossy(&handle.params.rules.tld).into_owned();
-        Self { reader: handle.newest(), tld, provisional: handle.dns_provisional }
-    }
-}
-
-impl Zone for ServedZone {
-    fn tld(&self) -> &str {
-        &self.tld
-    }
-
-    fn serial(&self) -> u32 {
-        self.reader.meta.serial
-    }
-
-    fn records(&self, name: &Name) -> Result<Option<Arc<Records>>, ZoneError> {
-        let fail = |source: Box<dyn std::error::Error + Send + Sync>| ZoneError { name: name.clone(), source };
-        let Some(served) = self.reader.served(name, self.provisional) else { return Ok(None) };
-        let limits = self.reader.params.rules.record_limits(name.as_bytes().len());
-        let records = Records::decode(&served.records, limits).map_err(|error| fail(error.into()))?;
-        Ok(Some(Arc::new(records)))
     }
 }
 

@@ -72,3 +72,29 @@ async fn the_past_is_shown_as_it_was() {
     assert_eq!((code, text), (-8, format!("height {asked}: expected a height up to the tip's, {tip}")));
     node.stop().await;
 }
+
+/// Registrations due at one tip once took one nonce and gave up after twenty refusals.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_registrations_at_once_are_all_carried_through() {
+    let node = TestNode::start(&Params::regtest()).await;
+    node.mine_to(5).await;
+    for number in 0..30 {
+        let info: RegistrationInfo = node.call("name_register", json!([format!("name-{number}")])).await;
+        assert_ne!(info.step, "failed");
+    }
+    let mut left = 30;
+    for _ in 0..20 {
+        node.mine(1).await;
+        // Asked for over RPC, every registration has been asked for its next step at the new tip.
+        let all: Vec<RegistrationInfo> = node.call("name_registrations", json!([])).await;
+        assert!(all.iter().all(|it| it.step != "failed"), "{all:?}");
+        let _: RegistrationInfo = node.call("name_register", json!(["name-0"])).await;
+        let all: Vec<RegistrationInfo> = node.call("name_registrations", json!([])).await;
+        left = all.iter().filter(|it| it.step != "done").count();
+        if left == 0 {
+            break;
+        }
+    }
+    assert_eq!(left, 0);
+    node.stop().await;
+}

@@ -91,3 +91,40 @@ pub(super) fn candidates(db: &sled::Db, txid: &Txid) -> Result<Vec<(Height, u32)
     found.dedup();
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use dotp2p_chain::hash::sha256;
+    use dotp2p_chain::params::Params;
+
+    use super::*;
+    use crate::store::Store;
+
+    fn txid(height: u32, at: u32) -> Txid {
+        Txid(sha256(&[height.to_le_bytes(), at.to_le_bytes()].concat()))
+    }
+
+    fn commit(store: &mut Store, heights: std::ops::Range<u32>) {
+        let txids = |height| (0..30).map(|at| txid(height, at)).collect();
+        let transactions = heights.map(|height| (Height(height), txids(height))).collect();
+        store.commit(&Commit { transactions, ..Commit::default() }).unwrap();
+    }
+
+    #[test]
+    fn a_run_of_many_blocks_is_merged_too_and_nothing_is_lost_by_a_deep_reorganisation() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = Store::open(dir.path(), &Params::regtest(), false).unwrap();
+        commit(&mut store, 1..1_100);
+        commit(&mut store, 1_100..1_101);
+        let lists = || store.lookup().0.scan_prefix([TX, BLOCKS]).count();
+        assert_eq!(lists(), 1_101 - 3 * 256, "the three groups below the last but one are parts now");
+        // Blocks of a merged group are connected again, and merged again.
+        commit(&mut store, 700..701);
+        commit(&mut store, 1_101..1_102);
+        for (height, at) in [(1, 0), (300, 29), (699, 3), (700, 7), (767, 1), (768, 2), (1_100, 5), (1_101, 9)] {
+            let found = store.lookup().transactions(&txid(height, at)).unwrap();
+            assert_eq!(found, [(Height(height), at)]);
+        }
+        assert_eq!(store.lookup().transactions(&txid(2_000, 0)).unwrap(), []);
+    }
+}
