@@ -4,6 +4,7 @@
 //! of its ancestors. What an error condemns, [`BlockError::condemns`] says.
 
 use crate::asert::{self, Anchor, Schedule};
+use crate::batch::{self, Signed};
 use crate::block::{Block, BlockHead, Pow};
 use crate::hash::{BlockHash, ChainId};
 use crate::header::{Header, Roots};
@@ -250,6 +251,17 @@ pub fn check_body(block: &Block, parent: Height) -> Result<(), BlockError> {
 pub fn signatures_good(transaction: &Transaction, chain_id: &ChainId) -> bool {
     let sighash = transaction.sighash(chain_id);
     transaction.key_signatures().all(|(key, signature)| key.verifies(&sighash, signature))
+}
+
+/// Whether every signature of all these transactions is good; which are not, [`signatures_good`] tells. Rule T6.
+#[must_use]
+pub fn all_signatures_good(transactions: &[&Transaction], chain_id: &ChainId) -> bool {
+    let mut batch = Vec::with_capacity(transactions.len());
+    for transaction in transactions {
+        let sighash = transaction.sighash(chain_id);
+        batch.extend(transaction.key_signatures().map(|(key, signature)| Signed { key, sighash, signature }));
+    }
+    batch::all_verify(&batch)
 }
 
 #[cfg(test)]

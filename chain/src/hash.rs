@@ -79,6 +79,10 @@ pub mod tag {
         VALUE = "dotp2p/value";
         /// An inner node of the state tree.
         NODE = "dotp2p/node";
+        /// What a signature answers to; BIP 340's own.
+        CHALLENGE = "BIP0340/challenge";
+        /// Coefficients of a batch of signatures; of no meaning outside one check.
+        BATCH = "BIP0340/batch";
     }
 }
 

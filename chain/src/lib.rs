@@ -16,6 +16,7 @@
 
 pub mod amount;
 pub mod asert;
+pub mod batch;
 pub mod block;
 pub mod check;
 pub mod codec;
