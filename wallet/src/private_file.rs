@@ -110,7 +110,9 @@ pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<(), AccessError> {
     let placed = place_new(&draft, path);
     let _ = fs::remove_file(&draft);
     placed?;
-    sync_folder(folder)
+    sync_folder(folder)?;
+    sync_above(folder);
+    Ok(())
 }
 
 /// Puts `bytes` in the place of what the file held, or makes it.
@@ -174,6 +176,15 @@ fn sync_folder(folder: &Path) -> Result<(), AccessError> {
         File::open(folder).and_then(|file| file.sync_all()).map_err(|source| io_error("sync", folder, source))?;
     }
     Ok(())
+}
+
+/// Makes the names on the way to `folder` survive a power cut: a folder is lost with its name in the folder above. Only
+/// those that we may have made are ours to care for, and those can be synced.
+fn sync_above(folder: &Path) {
+    let Ok(folder) = std::path::absolute(folder) else { return };
+    for above in folder.ancestors().skip(1).filter(|_| cfg!(unix)) {
+        let _ = File::open(above).and_then(|above| above.sync_all());
+    }
 }
 
 fn io_error(doing: &'static str, path: &Path, source: io::Error) -> AccessError {

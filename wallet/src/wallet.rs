@@ -15,6 +15,9 @@ use crate::keys::{GAP, Keys};
 use crate::private_file;
 use crate::seed::{Phrase, WordCount};
 
+/// Keys that one wallet hands out at most: each is derived when it is opened, at a fifth of a millisecond.
+pub const KEYS_MAX: u32 = 10_000;
+
 /// An open wallet of one network.
 pub struct Wallet {
     path: PathBuf,
@@ -56,6 +59,7 @@ impl Wallet {
     }
 
     fn with_file(path: &Path, params: &Params, file: WalletFile, phrase: &Phrase) -> Result<Self, FileError> {
+        check_keys(path, file.next_index)?;
         let keys = Keys::new(&phrase.seed(), file.next_index.saturating_add(GAP))?;
         let address_prefix = params.deployment.address_prefix.clone();
         Ok(Self { path: path.to_owned(), file, keys, chain_id: params.chain_id, address_prefix })
@@ -149,6 +153,7 @@ impl Wallet {
     }
 
     fn hand_out(&mut self, next_index: u32) -> Result<(), FileError> {
+        check_keys(&self.path, next_index)?;
         self.keys.extend(next_index.saturating_add(GAP))?;
         let before = self.file.next_index;
         self.file.next_index = next_index;
@@ -158,6 +163,13 @@ impl Wallet {
         }
         Ok(written?)
     }
+}
+
+fn check_keys(path: &Path, next_index: u32) -> Result<(), FileError> {
+    if next_index <= KEYS_MAX {
+        return Ok(());
+    }
+    Err(FileError::Keys { path: path.to_owned(), found: next_index, max: KEYS_MAX })
 }
 
 impl fmt::Debug for Wallet {

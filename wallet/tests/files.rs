@@ -195,7 +195,9 @@ fn registrations_are_kept() {
     assert_eq!(again.under_way().collect::<Vec<_>>(), [(&name, keys.first())]);
     assert!(again.remove(&name) && !again.remove(&name));
 
+    // Without the checksum, as if it were made by hand.
     let text = fs::read_to_string(&path).unwrap();
+    let text = format!("{}\n}}\n", text.split_once(",\n  \"checksum\"").unwrap().0);
     for (content, message) in [
         (text.replace("\"years\"", "\"yaers\""), "unknown field `yaers`"),
         (text[..text.len() / 2].to_owned(), "is cut off at line"),
@@ -213,4 +215,53 @@ fn registrations_are_kept() {
             .to_string()
             .ends_with(&format!("`chmod 600 {}`", path.display()))
     );
+}
+
+/// A word of the phrase turned into another of the list passes the phrase's own checksum one time in sixteen.
+#[test]
+fn a_flipped_bit_is_never_another_key() {
+    let (_folder, path) = folder();
+    let params = Params::regtest();
+    let wallet = Wallet::create(&path, &params, WordCount::Twelve, Some(1_793_491_200)).unwrap();
+    let written = fs::read(&path).unwrap();
+    for at in 0..written.len() {
+        for bit in 0..8 {
+            let mut bytes = written.clone();
+            bytes[at] ^= 1 << bit;
+            fs::write(&path, &bytes).unwrap();
+            match Wallet::open(&path, &params) {
+                // A space after the last brace.
+                Ok(opened) => assert_eq!((at, opened.phrase()), (written.len() - 1, wallet.phrase())),
+                Err(error) => assert!(error.to_string().starts_with(path.to_str().unwrap()), "{error}"),
+            }
+            assert_eq!(fs::read(&path).unwrap(), bytes, "and it is left as it is");
+        }
+    }
+    for len in 0..written.len() - 1 {
+        fs::write(&path, &written[..len]).unwrap();
+        assert!(Wallet::open(&path, &params).unwrap_err().to_string().contains("is cut off"), "{len} bytes");
+    }
+    let mut changed = String::from_utf8(written).unwrap();
+    changed = changed.replace("\"next_index\": 1", "\"next_index\": 7");
+    fs::write(&path, changed).unwrap();
+    let said = Wallet::open(&path, &params).unwrap_err().to_string();
+    let advice = "restore a backup of it, or the seed phrase with `dotp2p wallet restore`";
+    let shown = path.display();
+    assert_eq!(said, format!("{shown} was changed since it was written, its checksum is wrong: {advice}"));
+}
+
+/// Opening derives every key that was handed out: 2^32 of them took days.
+#[test]
+fn a_wallet_of_endless_keys_is_refused() {
+    let (_folder, path) = folder();
+    let params = Params::regtest();
+    drop(Wallet::create(&path, &params, WordCount::Twelve, None).unwrap());
+    let text = fs::read_to_string(&path).unwrap();
+    let by_hand = format!("{}\n}}\n", text.split_once(",\n  \"checksum\"").unwrap().0);
+    for found in [10_001, u32::MAX] {
+        fs::write(&path, by_hand.replace("\"next_index\": 1", &format!("\"next_index\": {found}"))).unwrap();
+        let said = Wallet::open(&path, &params).unwrap_err().to_string();
+        let advice = "a wallet hands out at most 10000 keys: use an address again, or restore a backup";
+        assert_eq!(said, format!("{}: next_index is {found}, {advice}", path.display()));
+    }
 }
