@@ -280,7 +280,7 @@ impl Reader {
     /// Proves what the active block at `height` says of a name. Rule V4.
     pub fn prove(&self, name: &Name, height: Height) -> Result<NameProof, QueryError> {
         let state = self.state_at(height)?;
-        let head = self.block(height)?.head;
+        let head = self.head(&self.chain_row(height)?.hash)?.head;
         let tree = state.tree().prove(&EntryKey::Name(name.clone()).trie_key());
         let records = state.name(name).map(|row| row.records.clone()).unwrap_or_default();
         Ok(NameProof { head, tree, records })

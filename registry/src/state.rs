@@ -35,20 +35,23 @@ impl State {
     /// The state of these rows, in any order; a key given twice keeps its last row.
     #[must_use]
     pub fn from_rows(rows: Vec<(EntryKey, Row)>) -> Self {
-        let mut changes: Vec<Change> = rows
-            .into_iter()
-            .map(|(key, row)| Change { trie_key: key.trie_key(), key, before: None, after: Some(row) })
-            .collect();
-        changes.sort_by_key(|change| change.trie_key);
-        changes.dedup_by(|later, kept| {
-            later.trie_key == kept.trie_key && {
-                std::mem::swap(later, kept);
-                true
-            }
+        let tree = StateTree::from_rows(rows);
+        let names = || {
+            tree.leaves().filter_map(|leaf| match (&leaf.key, &leaf.row) {
+                (EntryKey::Name(name), Row::Name(row)) => Some((name, &row.entry)),
+                _ => None,
+            })
+        };
+        let (by_owner, by_expiry) = rayon::join(
+            || sorted(names().map(|(name, entry)| (entry.owner, name.clone()))),
+            || sorted(names().map(|(name, entry)| (entry.expires, name.clone()))),
+        );
+        let commitments = tree.leaves().filter_map(|leaf| match (&leaf.key, &leaf.row) {
+            (EntryKey::Commitment(hash), Row::Commitment(entry)) => Some((entry.height, *hash)),
+            _ => None,
         });
-        let mut state = Self::default();
-        state.apply(&changes);
-        state
+        let commitments = sorted(commitments);
+        Self { tree, by_owner, by_expiry, commitments }
     }
 
     /// Does `changes`, which are strictly ascending by trie key and begin at this state.
@@ -70,19 +73,17 @@ impl State {
     fn index(&mut self, key: &EntryKey, before: Option<&Row>, after: Option<&Row>) {
         match key {
             EntryKey::Name(name) => {
-                let row = |row: Option<&Row>| row.and_then(Row::as_name).cloned();
-                let (before, after) = (row(before), row(after));
-                let owner = |row: &Arc<NameRow>| (row.entry.owner, name.clone());
-                let expiry = |row: &Arc<NameRow>| (row.entry.expires, name.clone());
-                replace(&mut self.by_owner, before.as_ref().map(owner), after.as_ref().map(owner));
-                replace(&mut self.by_expiry, before.as_ref().map(expiry), after.as_ref().map(expiry));
+                let of = |row: Option<&Row>| row.and_then(Row::as_name).map(|row| (row.entry.owner, row.entry.expires));
+                let ((owner, expiry), (new_owner, new_expiry)) = (of(before).unzip(), of(after).unzip());
+                replace(&mut self.by_owner, owner, new_owner, name);
+                replace(&mut self.by_expiry, expiry, new_expiry, name);
             }
             EntryKey::Commitment(hash) => {
-                let place = |row: Option<&Row>| match row {
-                    Some(Row::Commitment(entry)) => Some((entry.height, *hash)),
+                let height = |row: Option<&Row>| match row {
+                    Some(Row::Commitment(entry)) => Some(entry.height),
                     _ => None,
                 };
-                replace(&mut self.commitments, place(before), place(after));
+                replace(&mut self.commitments, height(before), height(after), hash);
             }
             EntryKey::Account(_) | EntryKey::Reward(_) | EntryKey::Level => {}
         }
@@ -183,13 +184,21 @@ impl State {
     }
 }
 
-fn replace<T: Ord + Clone>(set: &mut OrdSet<T>, before: Option<T>, after: Option<T>) {
+/// An index of all at once: in order, each goes next to the one before.
+fn sorted<T: Ord + Clone>(items: impl Iterator<Item = T>) -> OrdSet<T> {
+    let mut items: Vec<T> = items.collect();
+    items.sort_unstable();
+    items.into_iter().collect()
+}
+
+/// Moves `id` from one place in an index to another; where they are the same, nothing is touched.
+fn replace<P: Ord + Clone, I: Ord + Clone>(index: &mut OrdSet<(P, I)>, before: Option<P>, after: Option<P>, id: &I) {
     if before != after {
         if let Some(before) = before {
-            set.remove(&before);
+            index.remove(&(before, id.clone()));
         }
         if let Some(after) = after {
-            set.insert(after);
+            index.insert((after, id.clone()));
         }
     }
 }

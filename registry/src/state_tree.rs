@@ -10,6 +10,8 @@ use std::sync::Arc;
 use dotp2p_chain::entry::{EntryKey, TrieKey, leaf_hash, node_hash};
 use dotp2p_chain::hash::{StateRoot, tag};
 use dotp2p_chain::proof::{PathEnd, TreeProof, bit};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use rayon::slice::ParallelSliceMut;
 
 use crate::row::Row;
 
@@ -57,6 +59,9 @@ impl Node {
     }
 }
 
+/// Leaves from which on a subtree is built on all cores: at start, not while a block connects.
+const FOR_ALL_CORES: usize = 1 << 16;
+
 /// A new leaf at a key, or none.
 type Item = (TrieKey, Option<Arc<Leaf>>);
 
@@ -65,6 +70,24 @@ type Item = (TrieKey, Option<Arc<Leaf>>);
 pub struct StateTree(Node);
 
 impl StateTree {
+    /// The tree of these rows, in any order, made on all cores; a key given twice keeps its last row.
+    #[must_use]
+    pub fn from_rows(rows: Vec<(EntryKey, Row)>) -> Self {
+        let item = |(key, row): (EntryKey, Row)| {
+            let trie_key = key.trie_key();
+            (trie_key, Some(Arc::new(Leaf::new(trie_key, key, row))))
+        };
+        let mut items: Vec<Item> = rows.into_par_iter().map(item).collect();
+        items.par_sort_by_key(|item| item.0);
+        items.dedup_by(|later, kept| {
+            later.0 == kept.0 && {
+                std::mem::swap(later, kept);
+                true
+            }
+        });
+        Self(build(0, &mut items))
+    }
+
     /// The root's hash.
     #[must_use]
     pub fn root(&self) -> StateRoot {
@@ -171,8 +194,14 @@ fn build(depth: usize, items: &mut [Item]) -> Node {
         (None, _) => Node::Empty,
         (Some(leaf), None) => Node::Leaf(leaf.clone()),
         _ => {
+            let is_large = items.len() > FOR_ALL_CORES;
             let (low, high) = split(depth, items);
-            join(None, build(depth + 1, low), build(depth + 1, high))
+            let (left, right) = if is_large {
+                rayon::join(|| build(depth + 1, low), || build(depth + 1, high))
+            } else {
+                (build(depth + 1, low), build(depth + 1, high))
+            };
+            join(None, left, right)
         }
     }
 }

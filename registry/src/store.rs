@@ -2,9 +2,10 @@
 //!
 //! The only module that knows the engine. A [`Commit`] is one atomic write: a block's place, the rows it changed, the
 //! indexes and the tip. `sled::flush` alone survives a killed process but not a power cut, so its file is synced as
-//! well before a commit counts as durable. Everything here but the block files can be made anew from them.
+//! well before a commit counts as durable ([`database`]). Everything here but the block files can be made anew from them.
 
 mod block_files;
+mod database;
 mod schema;
 mod tx_index;
 
@@ -13,7 +14,6 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use dotp2p_chain::block::BlockHead;
 use dotp2p_chain::entry::EntryKey;
@@ -23,6 +23,7 @@ use dotp2p_chain::params::Params;
 use parity_scale_codec::{Decode, Encode};
 
 pub use self::block_files::{BlockFiles, BlockWriter, End, Place, RecordKind};
+use self::database::DatabaseFiles;
 use crate::row::{NameRow, Row};
 use crate::view::Change;
 
@@ -30,10 +31,6 @@ use crate::view::Change;
 pub const FORMAT: u32 = 1;
 /// Bytes that sled may cache.
 const CACHE_BYTES: u64 = 64 << 20;
-
-/// How often and how long a database whose former owner is still closing it is waited for: 5 seconds in all.
-const LOCK_TRIES: u32 = 250;
-const LOCK_EVERY: Duration = Duration::from_millis(20);
 
 /// Why the store cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +49,10 @@ pub enum StoreError {
         expected: String,
     },
     /// Written by a later release.
-    #[error("{dir} has format {found}, this release reads {FORMAT}; use the release that wrote it, or a newer one")]
+    #[error(
+        "{dir} has format {found}, this release reads {FORMAT}; use the release that wrote it, or a newer one; \
+        if none did, the file format.json in it is damaged: remove it"
+    )]
     NewerFormat {
         /// The folder.
         dir: PathBuf,
@@ -60,7 +60,7 @@ pub enum StoreError {
         found: u32,
     },
     /// The file that says what the folder is cannot be understood.
-    #[error("{0} is not readable as a format file; restore it, or move the folder away and start anew")]
+    #[error("{0} is damaged; start once with --reindex, which writes it anew if the blocks are this network's")]
     FormatFile(PathBuf),
     /// The engine failed.
     #[error("database {dir}: {error}; if this persists, start once with --reindex, which rebuilds it from the blocks")]
@@ -121,7 +121,7 @@ pub struct HeadRow {
 pub struct Meta {
     /// The serial of the served zone: one more for each version that block state gives.
     pub serial: u32,
-    /// The hold after a reorganisation: last common height, height of the new tip (L3).
+    /// The hold after a reorganisation: last common height, the height at which it ends (L3).
     pub hold: Option<(Height, Height)>,
     /// The next [`HeadRow::sequence`].
     pub sequence: u64,
@@ -169,6 +169,7 @@ pub struct Loaded {
     pub heads: Vec<(BlockHash, HeadRow)>,
     /// What is stored once.
     pub meta: Meta,
+    indexed: tx_index::Indexed,
 }
 
 /// The store of one network's folder; holding one locks the folder.
@@ -176,7 +177,7 @@ pub struct Loaded {
 pub struct Store {
     dir: PathBuf,
     db: sled::Db,
-    db_file: File,
+    db_files: DatabaseFiles,
     writer: BlockWriter,
     _lock: File,
 }
@@ -197,25 +198,25 @@ impl Store {
             TryLockError::WouldBlock => StoreError::InUse(dir.to_owned()),
             TryLockError::Error(error) => StoreError::Io { path: lock_path.clone(), error },
         })?;
-        schema::check_format(dir, params)?;
+        schema::check_format(dir, params, reindex)?;
         let blocks = dir.join("blocks");
         let writer = BlockWriter::open(&blocks).map_err(io(&blocks))?;
         let db_dir = dir.join("db");
-        if reindex && db_dir.exists() {
-            // Renamed first, so that a crash never leaves half a database under its name.
-            let old = dir.join("db.old");
-            if old.exists() {
-                std::fs::remove_dir_all(&old).map_err(io(&old))?;
-            }
-            std::fs::rename(&db_dir, &old).map_err(io(&db_dir))?;
-            std::fs::remove_dir_all(&old).map_err(io(&old))?;
+        if reindex {
+            database::throw_away(&db_dir).map_err(io(&db_dir))?;
         }
+        database::remove_drafts(&db_dir).map_err(io(&db_dir))?;
         let config = sled::Config::new().path(&db_dir).cache_capacity(CACHE_BYTES).flush_every_ms(Some(500));
-        let db = open_database(&config).map_err(|error| StoreError::Database { dir: db_dir.clone(), error })?;
-        let db_path = db_dir.join("db");
-        let db_file = File::open(&db_path).map_err(io(&db_path))?;
-        let store = Self { dir: dir.to_owned(), db, db_file, writer, _lock: lock };
+        let db = database::open(&config).map_err(|error| database::error(&db_dir, error))?;
+        let db_files = DatabaseFiles::open(&db_dir).map_err(io(&db_dir))?;
+        sync_path(dir).map_err(io(dir))?;
+        let store = Self { dir: dir.to_owned(), db, db_files, writer, _lock: lock };
         let loaded = store.load()?;
+        if loaded.meta.reindexing {
+            // Emptying it in place could be interrupted half-way.
+            drop(store);
+            return Self::open(dir, params, true);
+        }
         Ok((store, loaded))
     }
 
@@ -226,11 +227,28 @@ impl Store {
             schema::load(&mut loaded, &key, &value).map_err(|what| self.damaged(what))?;
         }
         loaded.heads.sort_by_key(|(_, head)| head.sequence);
+        self.check_loaded(&loaded).map_err(|what| self.damaged(what))?;
         Ok(loaded)
     }
 
+    /// Whether all parts of the last commit are there. The engine keeps a commit whole while its log is; where the log
+    /// was torn or damaged, it may have kept some of one.
+    fn check_loaded(&self, loaded: &Loaded) -> Result<(), String> {
+        let (known, found) = (loaded.meta.end, self.writer.end());
+        if found < known {
+            return Err(format!("the block files end at {found}, where {known} was written"));
+        }
+        if loaded.heads.last().is_some_and(|(_, head)| head.sequence >= loaded.meta.sequence) {
+            return Err("a header is newer than the tip".to_owned());
+        }
+        match loaded.indexed.missing(Height(u32::try_from(loaded.chain.len().saturating_sub(1)).unwrap_or(u32::MAX))) {
+            Some(height) => Err(format!("the index of transactions lacks height {height}")),
+            None => Ok(()),
+        }
+    }
+
     fn database(&self, error: sled::Error) -> StoreError {
-        StoreError::Database { dir: self.dir.join("db"), error }
+        database::error(&self.dir.join("db"), error)
     }
 
     /// Throws away everything but the block files.
@@ -271,8 +289,7 @@ impl Store {
         tx_index::write(&self.db, &mut batch, commit).map_err(|error| self.database(error))?;
         self.db.apply_batch(batch).map_err(|error| self.database(error))?;
         self.db.flush().map_err(|error| self.database(error))?;
-        let path = self.dir.join("db").join("db");
-        self.db_file.sync_data().map_err(|error| StoreError::Io { path, error })
+        self.db_files.sync().map_err(|error| StoreError::Io { path: self.dir.join("db"), error })
     }
 
     /// Bytes on disk: database and block files.
@@ -285,18 +302,14 @@ impl Store {
     }
 }
 
-/// Opens the database. Its own lock may outlive its last owner for a moment, and ours says that nobody else has it.
-fn open_database(config: &sled::Config) -> sled::Result<sled::Db> {
-    let mut tries = 0;
-    loop {
-        match config.open() {
-            Err(sled::Error::Io(error)) if tries < LOCK_TRIES && error.to_string().contains("acquire lock") => {
-                tries += 1;
-                std::thread::sleep(LOCK_EVERY);
-            }
-            opened => return opened,
-        }
+/// Makes the names on the way to `dir` survive a power cut: a folder is lost with its name in the folder above.
+fn sync_path(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()?;
+    for above in std::path::absolute(dir)?.ancestors().skip(1) {
+        // Only those that we may have made are ours to care for, and those can be synced.
+        let _ = File::open(above).and_then(|above| above.sync_all());
     }
+    Ok(())
 }
 
 /// Finds headers and transactions by what names them.
@@ -333,7 +346,11 @@ pub fn encode_undo(changes: &[Change]) -> Vec<u8> {
 
 /// The prior rows that [`encode_undo`] wrote.
 pub fn decode_undo(bytes: &[u8]) -> Option<Vec<(EntryKey, Option<Row>)>> {
-    let rows = Vec::<(Vec<u8>, Option<Vec<u8>>)>::decode(&mut &*bytes).ok()?;
+    let mut input = bytes;
+    let rows = Vec::<(Vec<u8>, Option<Vec<u8>>)>::decode(&mut input).ok()?;
+    if !input.is_empty() {
+        return None;
+    }
     rows.into_iter()
         .map(|(key, row)| {
             let key = EntryKey::from_bytes(&key)?;

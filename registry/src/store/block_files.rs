@@ -3,8 +3,9 @@
 //! A record is magic ‖ kind ‖ length ‖ checksum ‖ bytes. Nothing is ever overwritten or truncated: a record cut off by a
 //! crash is skipped by whoever scans (`--reindex`), and nobody else knows of it, because its place was never committed.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,6 +23,9 @@ const FILE_MAX: u64 = 128 << 20;
 /// The most bytes of a record. A block of 256 KiB can replace 26,000 names' records of 4 KiB, and thousands of names may
 /// become free in it, so its undo may have hundreds of MiB; an undo that could not be kept would stop the chain.
 const RECORD_MAX: u32 = 1 << 30;
+
+/// More than the record of genesis has.
+const FIRST_MAX: u64 = 1 << 20;
 
 /// What a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +46,16 @@ pub struct Place {
 }
 
 /// Where everything written so far ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub struct End {
     file: u32,
     at: u64,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:05}.dat offset {}", self.file, self.at)
+    }
 }
 
 /// The files, read by everybody and written by one.
@@ -114,6 +124,17 @@ impl BlockFiles {
         }
         Ok(places)
     }
+}
+
+/// The bytes of the first record in a folder of block files, if it is there and whole: genesis.
+pub(super) fn first(dir: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(dir.join("00000.dat")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut bytes = Vec::new();
+    file.take(FIRST_MAX).read_to_end(&mut bytes)?;
+    Ok(record(&bytes).map(|(_, body)| body.to_owned()))
 }
 
 fn offset(at: usize) -> u32 {

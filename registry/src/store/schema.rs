@@ -1,7 +1,7 @@
 //! Keys and values in the database. One tree; the first byte of a key says what it is.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use dotp2p_chain::block::BlockHead;
@@ -12,7 +12,7 @@ use dotp2p_chain::params::Params;
 use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use super::{ChainRow, Commit, End, FORMAT, HeadRow, Loaded, Meta, Place, StoreError};
+use super::{ChainRow, Commit, End, FORMAT, HeadRow, Loaded, Meta, Place, StoreError, block_files};
 use crate::row::Row;
 
 /// A row of the state, by kind and id.
@@ -74,7 +74,7 @@ pub(super) fn load(loaded: &mut Loaded, key: &[u8], value: &[u8]) -> Result<(), 
             loaded.heads.push((hash, decode_head(value).ok_or("a header does not decode")?));
         }
         META => loaded.meta = whole::<Meta>(value).ok_or("the tip does not decode")?,
-        TX => {}
+        TX => loaded.indexed.add(key)?,
         other => return Err(format!("a key of unknown kind {other:#04x}")),
     }
     Ok(())
@@ -110,35 +110,47 @@ struct FormatFile {
 }
 
 /// Refuses a folder of another network or a newer format; writes the file into a new folder.
-pub(super) fn check_format(dir: &Path, params: &Params) -> Result<(), StoreError> {
+///
+/// A file that cannot be right is written anew with `reindex`, if the first block says whose folder it is.
+pub(super) fn check_format(dir: &Path, params: &Params, reindex: bool) -> Result<(), StoreError> {
     let path = dir.join("format.json");
     let io = |error| StoreError::Io { path: path.clone(), error };
     let expected =
         FormatFile { format: FORMAT, network: params.deployment.name.clone(), chain_id: params.chain_id.to_string() };
     if !path.exists() {
-        let text = serde_json::to_string(&expected).unwrap_or_default() + "\n";
-        let draft = dir.join("format.json.new");
-        let mut file = File::create(&draft).map_err(io)?;
-        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-        return written
-            .and_then(|()| std::fs::rename(&draft, &path))
-            .and_then(|()| File::open(dir)?.sync_all())
-            .map_err(io);
+        return write_format(dir, &path, &expected).map_err(io);
     }
-    let text = std::fs::read_to_string(&path).map_err(io)?;
-    let unreadable = |_| StoreError::FormatFile(path.clone());
-    let found: serde_json::Value = serde_json::from_str(&text).map_err(unreadable)?;
+    let bytes = std::fs::read(&path).map_err(io)?;
+    let found = serde_json::from_slice::<serde_json::Value>(&bytes).ok();
     // The number is read first: a newer release may have added fields that this one does not know.
-    if let Some(format) = found.get("format").and_then(serde_json::Value::as_u64).filter(|f| *f > FORMAT.into()) {
+    let format = found.as_ref().and_then(|found| found.get("format")).and_then(serde_json::Value::as_u64);
+    if let Some(format) = format.filter(|format| *format > FORMAT.into()) {
         let found = u32::try_from(format).unwrap_or(u32::MAX);
         return Err(StoreError::NewerFormat { dir: dir.to_owned(), found });
     }
-    let found: FormatFile = serde_json::from_value(found).map_err(unreadable)?;
-    if found.chain_id == expected.chain_id {
+    let found = found.and_then(|found| serde_json::from_value::<FormatFile>(found).ok());
+    let found = found.filter(|found| found.format == FORMAT);
+    if found.as_ref().is_some_and(|found| found.chain_id == expected.chain_id) {
         return Ok(());
     }
-    let name = |file: &FormatFile| format!("{} ({})", file.network, file.chain_id);
-    Err(StoreError::OtherNetwork { dir: dir.to_owned(), found: name(&found), expected: name(&expected) })
+    let is_ours = block_files::first(&dir.join("blocks")).map_err(io)? == Some(params.genesis.encode());
+    match found {
+        Some(found) if !is_ours => {
+            let name = |file: &FormatFile| format!("{} ({})", file.network, file.chain_id);
+            Err(StoreError::OtherNetwork { dir: dir.to_owned(), found: name(&found), expected: name(&expected) })
+        }
+        _ if is_ours && reindex => write_format(dir, &path, &expected).map_err(io),
+        _ => Err(StoreError::FormatFile(path)),
+    }
+}
+
+fn write_format(dir: &Path, path: &Path, format: &FormatFile) -> io::Result<()> {
+    let draft = dir.join("format.json.new");
+    let mut file = File::create(&draft)?;
+    file.write_all((serde_json::to_string(format).unwrap_or_default() + "\n").as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)?;
+    File::open(dir)?.sync_all()
 }
 
 /// The key of an index value: `TX` ‖ level ‖ big-endian number ‖ rest.

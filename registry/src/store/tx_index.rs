@@ -4,6 +4,8 @@
 //! a group lies a whole group below the tip, its lists become parts of at most 4,096 ids sorted across the group. An entry is
 //! the first 8 bytes of the id, the height and the place in the block. Entries of disconnected blocks stay.
 
+use std::collections::BTreeSet;
+
 use dotp2p_chain::hash::Txid;
 use dotp2p_chain::height::Height;
 use parity_scale_codec::{Decode, Encode};
@@ -62,6 +64,28 @@ fn merge(db: &sled::Db, batch: &mut sled::Batch, group: u32) -> Result<(), sled:
     Ok(())
 }
 
+/// The heights that have a list of their own. Every block gets one, also an empty one, and those of the last blocks have
+/// not been merged yet; a merged group without transactions leaves nothing.
+#[derive(Debug, Default)]
+pub(super) struct Indexed(BTreeSet<u32>);
+
+impl Indexed {
+    /// Adds a key of the index as it is read at start.
+    pub(super) fn add(&mut self, key: &[u8]) -> Result<(), &'static str> {
+        let number = tx_number(key).ok_or("a key of the index of transactions does not decode")?.0;
+        if key.get(1) == Some(&BLOCKS) {
+            self.0.insert(number);
+        }
+        Ok(())
+    }
+
+    /// The first height from the lowest list on, up to `tip`, that has no list.
+    pub(super) fn missing(&self, tip: Height) -> Option<Height> {
+        let Some(first) = self.0.first() else { return (tip > Height::GENESIS).then_some(tip) };
+        (*first..=tip.0).find(|height| !self.0.contains(height)).map(Height)
+    }
+}
+
 fn decode(mut value: &[u8]) -> Vec<Entry> {
     Vec::decode(&mut value).unwrap_or_default()
 }
@@ -108,6 +132,23 @@ mod tests {
         let txids = |height| (0..30).map(|at| txid(height, at)).collect();
         let transactions = heights.map(|height| (Height(height), txids(height))).collect();
         store.commit(&Commit { transactions, ..Commit::default() }).unwrap();
+    }
+
+    /// A chain of blocks without transactions could once not be opened.
+    #[test]
+    fn what_is_merged_or_empty_is_not_missing() {
+        let indexed = |heights: &[u32]| {
+            let mut indexed = Indexed::default();
+            heights.iter().for_each(|height| indexed.add(&tx_key(BLOCKS, *height, &[])).unwrap());
+            indexed
+        };
+        assert_eq!(indexed(&[]).missing(Height(0)), None);
+        assert_eq!(indexed(&[768, 769, 770]).missing(Height(770)), None);
+        assert_eq!(indexed(&[1, 2, 9]).missing(Height(2)), None, "a reorganisation left one behind");
+        assert_eq!(indexed(&[768, 769]).missing(Height(500)), None, "many blocks were only taken back");
+        assert_eq!(indexed(&[768, 770]).missing(Height(770)), Some(Height(769)));
+        assert_eq!(indexed(&[768, 769]).missing(Height(770)), Some(Height(770)));
+        assert_eq!(indexed(&[]).missing(Height(3)), Some(Height(3)));
     }
 
     #[test]
