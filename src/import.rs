@@ -4,6 +4,7 @@
 //! A reorganisation is tried on a snapshot, so one that fails leaves nothing behind. Callers hear of a block only after
 //! the write that a power cut cannot undo.
 
+mod ahead;
 mod checked;
 mod pipeline;
 mod reorganise;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use dotp2p_chain::amount::Amount;
 use dotp2p_chain::block::BlockHead;
 use dotp2p_chain::check::{self, BlockError};
-use dotp2p_chain::hash::Txid;
+use dotp2p_chain::hash::{BlockHash, Txid};
 use dotp2p_chain::header_tree::{HeaderTree, HeaderTreeError, Status};
 use dotp2p_chain::height::Height;
 use dotp2p_chain::history::{History, Node as HistoryNode};
@@ -61,6 +62,8 @@ pub struct Importer {
     pending: Commit,
     disconnected: Vec<Transaction>,
     moved: bool,
+    /// Where branches begin that a mended clock shows to lie ahead of it (L11).
+    aside: Vec<BlockHash>,
     failed: Option<String>,
 }
 
@@ -84,6 +87,18 @@ impl Importer {
         limits: mempool::Limits,
         progress: impl FnMut(u64),
     ) -> Result<(Self, Opened), ImportError> {
+        Self::open_at(store, loaded, params, limits, u64::MAX, progress)
+    }
+
+    /// As [`Importer::open`], by a clock (Unix seconds) that blocks in the folder may be ahead of (L11).
+    pub fn open_at(
+        store: Store,
+        loaded: Loaded,
+        params: Arc<Params>,
+        limits: mempool::Limits,
+        now_s: u64,
+        progress: impl FnMut(u64),
+    ) -> Result<(Self, Opened), ImportError> {
         // A rebuild that was interrupted left a chain that is whole but short: it must not pass for all there is.
         let end = loaded.meta.end;
         let rebuild = loaded.chain.is_empty() || loaded.meta.reindexing;
@@ -95,10 +110,18 @@ impl Importer {
             importer.pending.meta.reindexing = false;
             importer.write()?;
         } else {
+            importer.aside = importer.blocks_ahead(now_s);
+            if !importer.aside.is_empty() {
+                tracing::warn!("blocks in the folder lie ahead of the clock and are kept aside until it is near (L11)");
+            }
             importer.advance(None)?;
             // Blocks that came whole before a kill and were not committed: taken now, in the order of the files, so that
             // a rebuild from the files later finds the same tip at equal work.
             importer.import_files(end, progress)?;
+        }
+        importer.clock_moved(now_s)?;
+        if importer.has_pending() {
+            importer.write()?;
         }
         importer.moved = false;
         importer.disconnected.clear();
@@ -158,6 +181,7 @@ impl Importer {
             pending,
             disconnected: Vec::new(),
             moved: false,
+            aside: Vec::new(),
             failed: None,
         }
     }
@@ -275,13 +299,15 @@ impl Importer {
 
     /// Takes a transaction whose signatures are good into the pool.
     ///
+    /// `age_s`: seconds of a clock that is never set, such as since the start.
+    ///
     /// The outer error: nothing is written any more, so nothing can be mined here either.
-    pub fn submit(&mut self, transaction: Transaction, now_s: u64) -> Result<Result<Txid, PoolError>, ImportError> {
+    pub fn submit(&mut self, transaction: Transaction, age_s: u64) -> Result<Result<Txid, PoolError>, ImportError> {
         if let Some(reason) = &self.failed {
             return Err(ImportError::Stopped(reason.clone()));
         }
         let tip = self.tip();
-        Ok(self.pool.add(transaction, &self.state, tip, &self.params, now_s))
+        Ok(self.pool.add(transaction, &self.state, tip, &self.params, age_s))
     }
 
     /// Whether anything waits to be made durable.
@@ -297,7 +323,9 @@ impl Importer {
     }
 
     /// Makes everything imported so far durable, then brings pool and served owners up to the new tip.
-    pub fn commit(&mut self, now_s: u64) -> Result<(), ImportError> {
+    ///
+    /// `age_s`: as for [`Importer::submit`].
+    pub fn commit(&mut self, age_s: u64) -> Result<(), ImportError> {
         if let Some(reason) = &self.failed {
             return Err(ImportError::Stopped(reason.clone()));
         }
@@ -313,7 +341,7 @@ impl Importer {
             self.moved = false;
             let disconnected = std::mem::take(&mut self.disconnected);
             let tip = self.tip();
-            let dropped = self.pool.tip_moved(disconnected, &self.state, tip, &self.params, now_s);
+            let dropped = self.pool.tip_moved(disconnected, &self.state, tip, &self.params, age_s);
             for (txid, error) in dropped {
                 tracing::info!(%txid, %error, "dropped from the pool");
             }
@@ -336,15 +364,18 @@ impl Importer {
         let (tip, c) = (self.tip(), self.params.deployment.dns_confirmations);
         let mut settled = Height(tip.0.saturating_sub(c));
         if let Some((fork, end)) = self.pending.meta.hold
-            && tip.0 < end.0.saturating_add(c)
+            && tip < end
         {
             settled = settled.min(fork);
         }
-        let known = self.recent.iter().find(|(height, _)| *height == settled).cloned();
         let damaged = |error: QueryError| ImportError::Store(self.store.damaged(error.to_string()));
         let mut reader = self.reader();
-        reader.settled = match known {
-            Some(known) => known,
+        let root =
+            reader.head(&reader.chain_row(settled).map_err(damaged)?.hash).map_err(damaged)?.head.roots.state_root;
+        // The last one first: a hold stays where it is, block after block.
+        let mut known = std::iter::once(&self.settled).chain(&self.recent);
+        reader.settled = match known.find(|(height, state)| *height == settled && state.root() == root) {
+            Some(known) => known.clone(),
             None => (settled, reader.state_at(settled).map_err(damaged)?),
         };
         self.unsettled = Arc::new(reader.find_unsettled().map_err(damaged)?);

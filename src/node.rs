@@ -3,6 +3,7 @@
 //! One thread writes ([`crate::import`]); everybody else holds a [`NodeHandle`], reads the newest [`Reader`] from a
 //! watch channel and sends commands over a bounded one. No lock stands around the ledger.
 
+mod clock;
 mod mining;
 mod registrations;
 mod served_zone;
@@ -182,7 +183,8 @@ impl Node {
         let rpc =
             dotp2p_rpc::server::RpcServer::start(config.rpc_listen, handle.clone(), config.rpc, &config.dir).await?;
         write_node_json(&config.dir, &handle.params, rpc.local_addr(), dns.local_addrs())?;
-        let mut tasks = vec![tokio::spawn(registrations::carry_on(handle.clone()))];
+        let mut tasks =
+            vec![tokio::spawn(registrations::carry_on(handle.clone())), tokio::spawn(clock::watch(handle.clone()))];
         if config.mine.is_some() {
             tasks.push(tokio::spawn(mining::run(handle.clone())));
         }
@@ -239,7 +241,7 @@ fn open(params: &Arc<Params>, dir: &Path, reindex: bool, limits: Limits) -> Resu
             tracing::info!(blocks, "reindexing");
         }
     };
-    let (importer, opened) = Importer::open(store, loaded, params.clone(), limits, progress)?;
+    let (importer, opened) = Importer::open_at(store, loaded, params.clone(), limits, now_s(), progress)?;
     tracing::info!(tip = %opened.tip, reindexed = opened.reindexed, "chain opened");
     Ok(importer)
 }

@@ -82,6 +82,18 @@ impl WalletService {
         work(open.as_mut().ok_or(WalletError::NoWallet)?)
     }
 
+    /// Stores the registrations. Where that fails, such as on a full disk, they are again what the file says: nothing is
+    /// told or sent that a restart would not know of.
+    fn save(&self, open: &mut Open) -> Result<(), WalletError> {
+        let saved = open.registrations.save();
+        if saved.is_err()
+            && let Ok(stored) = Registrations::open(&self.registrations_path, &self.params)
+        {
+            open.registrations = stored;
+        }
+        saved.map_err(|error| file_error(&error))
+    }
+
     /// The keys handed out, in order of their numbers.
     pub fn keys(&self, reader: &Reader) -> Result<Vec<PublicKey>, WalletError> {
         self.with(reader, |open| Ok(open.wallet.handed_out().copied().collect()))
@@ -123,7 +135,7 @@ impl WalletService {
             if open.registrations.find(&name).is_none_or(Registration::is_over) {
                 let registration = Registration::begin(request, &View(reader), open.wallet.keys())?;
                 open.registrations.add(registration);
-                open.registrations.save().map_err(|error| file_error(&error))?;
+                self.save(open)?;
             }
             open.registrations.find(&name).map(|it| open.status(it)).ok_or(WalletError::NoWallet)
         })
@@ -165,7 +177,7 @@ impl WalletService {
             let action = open.registrations.next(name, &View(reader), open.wallet.keys());
             open.waiting.remove(name);
             if open.registrations.find(name) != before.as_ref() {
-                open.registrations.save().map_err(|error| file_error(&error))?;
+                self.save(open)?;
             }
             Ok(match action {
                 Some(Action::Send(transaction)) => Some(transaction),
@@ -183,7 +195,7 @@ impl WalletService {
         self.with(reader, |open| {
             if let Some(registration) = open.registrations.find_mut(name) {
                 registration.refused(txid, reader.tip, reason);
-                open.registrations.save().map_err(|error| file_error(&error))?;
+                self.save(open)?;
             }
             Ok(())
         })

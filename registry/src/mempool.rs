@@ -2,7 +2,7 @@
 //!
 //! Everything in the pool had its signatures checked, so an import need not check them again. A transaction is tried on
 //! the tip's state and its own payer's earlier transactions only: one that needs another payer's unmined transaction is
-//! refused until that one is mined. `now` is an argument, in Unix seconds.
+//! refused until that one is mined. `now` is an argument, in seconds of a clock that is never set: it measures ages alone.
 
 mod provisional;
 #[cfg(test)]
@@ -100,7 +100,7 @@ pub struct PoolTx {
     pub txid: Txid,
     /// Its id with signatures.
     pub wtxid: Wtxid,
-    /// When it came, in Unix seconds.
+    /// When it came, by the `now` it was added with.
     pub since_s: u64,
 }
 

@@ -16,6 +16,9 @@ use imbl::Vector;
 
 use super::{ImportError, Importer, history_leaf};
 
+/// The longest hold: a day of main's blocks.
+const HOLD_MAX: u32 = 1_440;
+
 /// A reorganisation on trial.
 struct Trial {
     state: State,
@@ -45,7 +48,7 @@ impl Importer {
     fn try_advance(&mut self, came: Option<(&BlockHash, &Block)>) -> Result<Option<ImportError>, ImportError> {
         let mut refused = None;
         loop {
-            let (from, to) = (self.tree.active_tip().hash, self.tree.best());
+            let (from, to) = (self.tree.active_tip().hash, self.tree.best_without(&self.aside));
             if from == to {
                 return Ok(refused);
             }
@@ -169,6 +172,10 @@ impl Importer {
         trial.commit.disconnect(&changes);
         let height = Height(super::importer_tip(&trial.chain)).next();
         trial.commit.chain.insert(height, None);
+        // Where nothing is connected after, this is the tip.
+        let below = trial.chain.last().ok_or_else(|| damaged("genesis cannot be taken back".to_owned()))?;
+        let head = self.head(&below.hash)?.ok_or_else(|| damaged(format!("header {} is missing", below.hash)))?;
+        trial.head = head.head;
         while trial.recent.back().is_some_and(|(at, _)| *at >= height) {
             trial.recent.pop_back();
         }
@@ -229,15 +236,26 @@ impl Importer {
         self.pending.rows.extend(trial.commit.rows);
         self.pending.chain.extend(trial.commit.chain);
         self.pending.transactions.extend(trial.commit.transactions);
-        let (tip, c) = (self.tip(), self.params.deployment.dns_confirmations);
         if reorg.disconnect.len() >= 2 {
-            let before = Height(reorg.fork.0.saturating_add(u32::try_from(reorg.disconnect.len()).unwrap_or(u32::MAX)));
-            let in_force = self.pending.meta.hold.filter(|(_, end)| before.0 < end.0.saturating_add(c));
-            let fork = in_force.map_or(reorg.fork, |(fork, _)| fork.min(reorg.fork));
-            self.pending.meta.hold = Some((fork, tip));
+            self.hold(reorg);
         }
         self.pending.meta.serial = self.pending.meta.serial.wrapping_add(1);
         self.disconnected.extend(trial.disconnected.into_iter().rev().flatten());
         self.moved = true;
+    }
+
+    /// Holds owners back for as many blocks as were left: whoever brought so many at once has some more ready. Rule L3.
+    fn hold(&mut self, reorg: &Reorg) {
+        let (tip, c) = (self.tip(), self.params.deployment.dns_confirmations);
+        let left = u32::try_from(reorg.disconnect.len()).unwrap_or(u32::MAX);
+        let before = Height(reorg.fork.0.saturating_add(left));
+        let end = Height(tip.0.saturating_add(c.max(left.min(HOLD_MAX))));
+        let in_force = self.pending.meta.hold.filter(|(_, end)| before < *end);
+        let (fork, end) = in_force.map_or((reorg.fork, end), |(f, e)| (f.min(reorg.fork), e.max(end)));
+        self.pending.meta.hold = Some((fork, end));
+        tracing::warn!(
+            fork = %reorg.fork, left, %tip, until = %end,
+            "deep reorganisation: changed owners are held back in DNS (L3)"
+        );
     }
 }

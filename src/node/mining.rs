@@ -12,7 +12,7 @@ use dotp2p_chain::op::Op;
 use dotp2p_registry::query::Reader;
 use dotp2p_rpc::node::MiningStatus;
 
-use super::{NodeHandle, lock, now_s};
+use super::{NodeHandle, clock, lock, now_s};
 use crate::miner;
 
 /// The least time between two blocks made on demand.
@@ -75,6 +75,8 @@ pub(super) async fn run(handle: Arc<NodeHandle>) {
                 tracing::info!("mining waits for an address: run `dotp2p wallet create`, or give --mine-to");
             }
             None => {}
+            // It would be refused here, too (B12); whoever watches the clock has told why nothing is mined.
+            Some(_) if clock::lag(&reader, now_s()).is_some() => {}
             Some(to) if !on_demand || is_wanted(&handle, &reader, &to) => {
                 round += 1;
                 if let Some(block) = find(&handle, reader, to, round).await {

@@ -27,6 +27,7 @@ type Added = Result<Result<Txid, PoolError>, String>;
 enum Command {
     Block(Box<CheckedBlock>, Reply<Result<Imported, ImportError>>),
     Transaction(Box<Transaction>, Reply<Added>),
+    Clock(Reply<()>),
     Stop,
 }
 
@@ -49,6 +50,14 @@ impl Writer {
         answer.await.ok()
     }
 
+    /// Has the chain follow the clock (L11); returns when it does.
+    pub(super) async fn clock(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.0.send(Command::Clock(reply)).await.is_ok() {
+            let _ = answer.await;
+        }
+    }
+
     pub(super) async fn stop(&self) {
         let _ = self.0.send(Command::Stop).await;
     }
@@ -66,11 +75,16 @@ type Waiting = (Reply<Result<Imported, ImportError>>, Imported);
 
 fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &watch::Sender<Arc<Reader>>) {
     let mut stop = false;
+    // How long something was in the pool is no matter of the wall clock, which may be set: a leap must neither empty the
+    // pool nor keep anything in it for ever.
+    let started = Instant::now();
+    let age_s = || started.elapsed().as_secs();
     while !stop {
         let Some(mut command) = queue.blocking_recv() else { return };
         let began = Instant::now();
         let mut waiting: Vec<Waiting> = Vec::new();
         let mut added: Vec<(Reply<Added>, Txid)> = Vec::new();
+        let mut looked: Vec<Reply<()>> = Vec::new();
         // Whatever is queued is taken together: one write and one new view for all of it.
         loop {
             match command {
@@ -78,11 +92,17 @@ fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &wat
                     Ok(imported) => waiting.push((reply, imported)),
                     Err(error) => drop(reply.send(Err(error))),
                 },
-                Command::Transaction(transaction, reply) => match importer.submit(*transaction, now_s()) {
+                Command::Transaction(transaction, reply) => match importer.submit(*transaction, age_s()) {
                     Ok(Ok(txid)) => added.push((reply, txid)),
                     Ok(Err(refused)) => drop(reply.send(Ok(Err(refused)))),
                     Err(error) => drop(reply.send(Err(error.to_string()))),
                 },
+                Command::Clock(reply) => {
+                    if let Err(error) = importer.clock_moved(now_s()) {
+                        tracing::debug!(%error, "the chain does not follow the clock");
+                    }
+                    looked.push(reply);
+                }
                 Command::Stop => stop = true,
             }
             if stop || importer.pending_rows() > ROWS_PER_WRITE || began.elapsed() > WRITE_AFTER {
@@ -94,7 +114,7 @@ fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &wat
             }
         }
         let moved = importer.has_pending();
-        let written = importer.commit(now_s());
+        let written = importer.commit(age_s());
         if written.is_ok() && (moved || !added.is_empty()) {
             publish.send_replace(Arc::new(importer.reader()));
         }
@@ -102,6 +122,9 @@ fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &wat
         for (reply, imported) in waiting {
             let answer = failed.clone().map_or(Ok(imported), |reason| Err(ImportError::Stopped(reason)));
             drop(reply.send(answer));
+        }
+        for reply in looked {
+            let _ = reply.send(());
         }
         for (reply, txid) in added {
             drop(reply.send(failed.clone().map_or(Ok(Ok(txid)), Err)));

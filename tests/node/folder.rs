@@ -50,7 +50,8 @@ async fn of_a_newer_format() {
     // A newer release may have added fields, and taken others away.
     for newer in [written.replace("\"format\":1", "\"format\":2"), r#"{"format":2,"shards":4}"#.to_owned()] {
         std::fs::write(&path, newer).unwrap();
-        let said = "DIR has format 2, this release reads 1; use the release that wrote it, or a newer one";
+        let said = "DIR has format 2, this release reads 1; use the release that wrote it, or a newer one; \
+                    if none did, the file format.json in it is damaged: remove it";
         assert_eq!(refusal(&Params::regtest(), folder.path()).await, said);
     }
     std::fs::write(&path, written).unwrap();
@@ -67,21 +68,64 @@ async fn in_use() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_an_unreadable_format_file() {
-    let folder = folder().await;
+async fn with_a_damaged_format_file() {
+    let mut folder = folder().await;
     let path = folder.path().join("format.json");
-    let written = std::fs::read_to_string(&path).unwrap();
-    for broken in ["", "{", "[]", "{\"format\":1}", "{\"format\":1,\"network\":\"regtest\",\"chain_id\":7}"] {
-        std::fs::write(&path, broken).unwrap();
-        let said =
-            "DIR/format.json is not readable as a format file; restore it, or move the folder away and start anew";
-        assert_eq!(refusal(&Params::regtest(), folder.path()).await, said, "{broken}");
+    let written = std::fs::read(&path).unwrap();
+    let text = String::from_utf8(written.clone()).unwrap();
+    let chain_id = Params::regtest().chain_id.to_string();
+    let cases: Vec<Vec<u8>> = vec![
+        vec![],
+        b"{".to_vec(),
+        b"[]".to_vec(),
+        b"{\"format\":1}".to_vec(),
+        b"{\"format\":1,\"network\":\"regtest\",\"chain_id\":7}".to_vec(),
+        vec![0xff, 0xfe],
+        text.replace("\"format\":1", "\"format\":0").into_bytes(),
+        text.replace(&chain_id, &chain_id.replace('0', "1")).into_bytes(),
+    ];
+    for broken in cases {
+        std::fs::write(&path, &broken).unwrap();
+        let said = "DIR/format.json is damaged; \
+                    start once with --reindex, which writes it anew if the blocks are this network's";
+        assert_eq!(refusal(&Params::regtest(), folder.path()).await, said, "{}", broken.escape_ascii());
+        let node = reopened(folder, |config| config.reindex = true).await;
+        assert_eq!(node.show("alice").await.state, "active");
+        folder = node.stop().await;
+        assert_eq!(std::fs::read(&path).unwrap(), written);
     }
-    std::fs::write(&path, [0xff, 0xfe]).unwrap();
-    let said = refusal(&Params::regtest(), folder.path()).await;
-    assert!(said.starts_with("DIR/format.json"), "{said}");
-    std::fs::write(&path, written).unwrap();
-    reopened(folder, |_| ()).await.stop().await;
+    // Nothing tells whose folder it is.
+    std::fs::remove_dir_all(folder.path().join("blocks")).unwrap();
+    std::fs::write(&path, "").unwrap();
+    assert!(refusal(&Params::regtest(), folder.path()).await.starts_with("DIR/format.json is damaged"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_block_file_is_cut_off() {
+    let folder = folder().await;
+    let path = folder.path().join("blocks/00000.dat");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let len = file.metadata().unwrap().len();
+    file.set_len(len - 1).unwrap();
+    let said = format!(
+        "DIR is damaged: the block files end at 00000.dat offset {}, where 00000.dat offset {len} was written; \
+         start once with --reindex, which rebuilds it from the blocks",
+        len - 1
+    );
+    assert_eq!(refusal(&Params::regtest(), folder.path()).await, said, "before anything new is written there");
+    let node = reopened(folder, |config| config.reindex = true).await;
+    node.mine(1).await;
+    node.stop().await;
+}
+
+/// sled writes its snapshot at each open, under another name first, and takes a half-written one for the newest.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_snapshot_of_the_database_that_was_not_finished() {
+    let folder = folder().await;
+    std::fs::write(folder.path().join("db/snap.FFFFFFFFFFFFFFFF.generating"), "half").unwrap();
+    let node = reopened(folder, |_| ()).await;
+    assert_eq!(node.show("alice").await.state, "active");
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

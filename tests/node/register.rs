@@ -98,3 +98,27 @@ async fn many_registrations_at_once_are_all_carried_through() {
     assert_eq!(left, 0);
     node.stop().await;
 }
+
+/// What could not be written, such as on a full disk, went on in memory, and a restart knew nothing of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_that_cannot_be_stored_is_not_taken_up() {
+    let node = TestNode::start(&Params::regtest()).await;
+    node.mine_to(3).await;
+    let _: RegistrationInfo = node.call("name_register", json!(["alice"])).await;
+    // Where the draft is written, so that nothing can be.
+    let obstacle = node.dir().join("registrations.json.tmp");
+    std::fs::create_dir(&obstacle).unwrap();
+    let (_, text, _) = node.refused("name_register", json!(["bob"])).await;
+    assert!(text.contains("registrations.json"), "{text}");
+    let names = async || {
+        let all: Vec<RegistrationInfo> = node.call("name_registrations", json!([])).await;
+        all.into_iter().map(|it| (it.name, it.txids.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(names().await, [("alice".to_owned(), 1)]);
+    node.mine(3).await;
+    assert_eq!(names().await, [("alice".to_owned(), 1)], "and nothing is sent that is not stored");
+    std::fs::remove_dir(&obstacle).unwrap();
+    let _: RegistrationInfo = node.call("name_register", json!(["bob"])).await;
+    assert_eq!(names().await, [("alice".to_owned(), 2), ("bob".to_owned(), 1)], "both go on");
+    node.stop().await;
+}

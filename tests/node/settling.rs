@@ -75,6 +75,37 @@ async fn a_reorganisation_of_two_blocks_holds_what_is_served() {
     }
 }
 
+/// A secret branch has more blocks ready than confirmations are asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deep_reorganisation_holds_for_as_many_blocks_as_were_left() {
+    let node = TestNode::start(&settling_after(2)).await;
+    node.register("alice", 1, &format!("@ A {OLD}")).await;
+    node.mine(2).await;
+    let (x, y) = (TestNode::start(&node.params).await, TestNode::start(&node.params).await);
+    x.follow(&node).await;
+    y.follow(&node).await;
+    let (x, y) = (x.on_branch(b"x"), y.on_branch(b"y"));
+    let fork = node.tip();
+    x.mine(5).await;
+    node.follow(&x).await;
+    hand_over(&y).await;
+    y.mine(4).await;
+    node.follow(&y).await;
+    let end = fork + 6 + 5;
+    for tip in fork + 6..end {
+        y.mine_to(tip).await;
+        node.follow(&y).await;
+        assert_eq!((node.tip(), node.reader().settled.0.0), (tip, fork));
+        assert_eq!(node.dig_a("alice").await, found([OLD]), "held at tip {tip}");
+    }
+    y.mine_to(end).await;
+    node.follow(&y).await;
+    assert_eq!((node.reader().settled.0.0, node.dig_a("alice").await), (end - 2, found([NEW])));
+    for node in [node, x, y] {
+        node.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reorganisation_of_one_block_holds_nothing() {
     let node = TestNode::start(&settling_after(6)).await;

@@ -3,6 +3,7 @@ use crate::check::MEDIAN_SPAN;
 use crate::hash::RootsCommitment;
 use crate::pow::CompactTarget;
 
+mod ends;
 mod model;
 
 /// Work 2.
@@ -93,6 +94,31 @@ fn b16_at_equal_work_the_first_connected_stays() {
     assert_eq!(tree.best(), ahead);
     tree.reject(&ahead);
     assert_eq!(tree.best(), level, "of the others with equal work the first");
+}
+
+#[test]
+fn l11_the_best_block_without_those_set_aside() {
+    let (mut tree, hashes) = chain(4);
+    hashes.iter().for_each(|hash| drop(tree.body_arrived(hash).unwrap()));
+    let fork = connect(&mut tree, hashes[1], EASY, 100);
+    assert_eq!(tree.best_without(&[]), tree.best());
+    assert_eq!(tree.best_without(&[hashes[4]]), hashes[3]);
+    assert_eq!(tree.best_without(&[hashes[3], hashes[4]]), hashes[2], "one above the other; the fork came later");
+    assert_eq!(tree.best_without(&[hashes[2]]), fork, "the other branch has more than what remains of this one");
+    assert_eq!(tree.best_without(&[hashes[2], fork]), hashes[1]);
+    assert_eq!(tree.best_without(&[hashes[1]]), hashes[0], "both branches stand on it");
+    assert_eq!(
+        tree.best_without(&[hashes[0], BlockHash::ZERO]),
+        hashes[4],
+        "genesis stays; what is unknown changes nothing"
+    );
+    // A branch of more work than all the rest does not hide the rest.
+    let heavy = connect(&mut tree, hashes[0], HARD, 200);
+    let heavier = connect(&mut tree, heavy, HARD, 201);
+    let end = connect(&mut tree, heavier, HARD, 202);
+    assert_eq!((tree.best(), tree.best_without(&[heavier])), (end, hashes[4]));
+    assert_eq!(tree.best_without(&[end]), hashes[4], "at equal work the first connected");
+    assert_eq!(tree.best_without(&[end, hashes[3]]), heavier);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Ways through the tree: ancestors, the active chain, reorganisations, bodies still to fetch.
 
-use super::{HeaderNode, HeaderTree, HeaderTreeError, Id, Reorg, Status};
+use core::cmp::Reverse;
+
+use super::{Entry, HeaderNode, HeaderTree, HeaderTreeError, Id, Reorg, Status};
 use crate::check::{HeaderContext, MEDIAN_SPAN};
 use crate::hash::BlockHash;
 use crate::height::Height;
+use crate::pow::Work;
 
 impl HeaderTree {
     /// The ancestor of a block at `height`, the block itself at its own; `None` above it, or where it is unknown.
@@ -31,6 +34,29 @@ impl HeaderTree {
             times: self.ancestors(parent).take(MEDIAN_SPAN).map(|node| node.header.time).collect(),
             first_time: first.map(|id| self.entry(id).time),
         })
+    }
+
+    /// As [`HeaderTree::best`], of the blocks that neither are nor follow one of `aside`; genesis cannot be set aside.
+    #[must_use]
+    pub fn best_without(&self, aside: &[BlockHash]) -> BlockHash {
+        let mut aside: Vec<Id> = aside.iter().filter_map(|hash| self.find(hash)).collect();
+        aside.sort_by_key(|id| Reverse(self.entry(*id).height));
+        let mut best: Option<(Reverse<Work>, u64, Id)> = None;
+        for end in &self.connected_ends {
+            let below = aside.iter().fold(end.2, |id, first| {
+                let follows = self.ancestor_of(id, self.entry(*first).height) == *first;
+                if follows { self.entry(*first).parent.unwrap_or(id) } else { id }
+            });
+            let Entry { work, status, .. } = *self.entry(below);
+            let Status::Connected { sequence } = status else { continue };
+            let candidate = (Reverse(work), sequence, below);
+            best = Some(best.map_or(candidate, |best| best.min(candidate)));
+            if below == end.2 {
+                // The ends come best first: no other has more than this one, which is left whole.
+                break;
+            }
+        }
+        self.entry(best.map_or(Id::GENESIS, |(_, _, id)| id)).hash
     }
 
     /// The way from tip `from` to tip `to`, over the last block they share; `None` where one of them is unknown.
