@@ -99,6 +99,10 @@ fn every_room_exists() {
         }
         let sources = if room == "src/" { root().join(&room) } else { root().join(&room).join("src") };
         for module in columns.split(' ') {
+            // A room of rooms.
+            if root().join(&room).join(module).is_dir() {
+                continue;
+            }
             let file = sources.join(format!("{module}.rs"));
             assert!(file.is_file(), "there is no module {}", file.display());
         }

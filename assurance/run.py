@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Runs what docs/assurance.md promises and writes down the figures it saw.
+
+    assurance/run.py              everything, in full; hours
+    assurance/run.py naive model  just these
+    assurance/run.py --list       what there is
+    assurance/run.py --page       writes the page anew from the figures there are
+
+Each command ends with a line `assurance: figures`. The figures of what was not run stay as they were, with their date.
+"""
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FIGURES = ROOT / "assurance" / "figures.json"
+PAGE = ROOT / "docs" / "assurance.md"
+BEGIN, END = "<!-- figures: assurance/run.py -->", "<!-- end of figures -->"
+
+# name, promise, how it is tested, command
+PROMISES = [
+    (
+        "naive",
+        "Every node gives every name to the same owner",
+        "a second implementation, written from the spec alone, sees the same random chains; state, refusals, burns, roots",
+        "cargo run --release -p dotp2p-naive -- --ops 10000000",
+    ),
+    (
+        "model",
+        "A name changes hands only by its owner's word, its recovery key's, or its expiry; no coin comes from nothing",
+        "model checking of owners, thieves, sales, recoveries, expiry and reorganisations",
+        "cargo run --release -p dotp2p-model",
+    ),
+    (
+        "mutants",
+        "The tests would notice if a rule were changed",
+        "each rule changed in every way that cargo-mutants knows",
+        "assurance/mutants/run.sh",
+    ),
+    (
+        "fuzz",
+        "No input crashes, hangs or fills the memory",
+        "coverage-guided fuzzing of every decoder, parser and answer path",
+        "fuzz/run.sh 600",
+    ),
+    (
+        "kill",
+        "What was acknowledged outlives the process",
+        "kill -9 at random moments of mining, importing, reorganising and starting",
+        "cargo build && python3 tests/system/kill9.py 1000",
+    ),
+    (
+        "powercut",
+        "What was acknowledged outlives a power cut",
+        "every state that a cut before or after any sync may leave, unsynced writes dropped or torn, is started",
+        "cargo build && python3 tests/system/powercut/powercut.py",
+    ),
+    (
+        "disk-full",
+        "A full disk loses nothing, and answers go on",
+        "a small tmpfs filled at random moments",
+        "cargo build && python3 tests/system/disk_full.py",
+    ),
+    (
+        "damage",
+        "A damaged file is found and named, never believed",
+        "bytes flipped and files cut short, over all files of the folder",
+        "cargo build && python3 tests/system/damage.py",
+    ),
+    (
+        "clock",
+        "A wrong clock stops neither DNS nor, once mended, the chain",
+        "libfaketime, from ten years behind to ten ahead, and jumps back",
+        "cargo build && python3 tests/system/clock.py",
+    ),
+    (
+        "economics",
+        "Difficulty, prices and commitments hold against those who have more",
+        "simulations on the real rules, see [economics.md](economics.md)",
+        "cargo run --release -p dotp2p-economics",
+    ),
+    (
+        "connect",
+        "Verifying is quick",
+        "blocks of 600 updates, 6 × 100 and 600 × 1, beside hsd in the same run",
+        "benches/hsd/run.sh",
+    ),
+    (
+        "scale",
+        "A million names fit a phone",
+        "names imported from files at 10⁴, 10⁵ and 10⁶: time, memory, disk, proofs, start",
+        "cargo bench --bench scale -- 1000000",
+    ),
+    (
+        "clients",
+        "The answers are those of other servers, to the clients people have",
+        "dig, kdig, drill; the same zone in Knot",
+        "cargo build && tests/system/clients.sh && tests/system/knot.sh",
+    ),
+]
+
+
+def run(name, command):
+    print(f"\n==== {name}: {command}", flush=True)
+    began = time.monotonic()
+    figures = None
+    with subprocess.Popen(["bash", "-c", command], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            if line.startswith("assurance: "):
+                figures = line.removeprefix("assurance: ").strip()
+    if process.returncode != 0 or figures is None:
+        reason = f"exit {process.returncode}" if process.returncode else "it printed no line `assurance: …`"
+        return None, reason
+    seconds = round(time.monotonic() - began)
+    return {"figures": figures, "seconds": seconds, "date": datetime.date.today().isoformat()}, None
+
+
+def write_page(figures):
+    rows = ["| promise | how it is tested | what was seen | command |", "|---|---|---|---|"]
+    for name, promise, how, command in PROMISES:
+        seen = figures.get(name)
+        text = f"{seen['figures']} ({seen['date']}, {seen['seconds']} s)" if seen else "not run yet"
+        cells = (promise, how, text, f"`{command}`")
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    page = PAGE.read_text()
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    PAGE.write_text(f"{before}{BEGIN}\n\n" + "\n".join(rows) + f"\n\n{END}{after}")
+
+
+def main():
+    names = [promise[0] for promise in PROMISES]
+    asked = sys.argv[1:]
+    if asked == ["--list"]:
+        for name, promise, _, command in PROMISES:
+            print(f"{name:10} {promise}\n{'':10} {command}")
+        return
+    unknown = [name for name in asked if name not in names and name != "--page"]
+    if unknown:
+        sys.exit(f"no promise is called {', '.join(unknown)}; there are: {' '.join(names)}")
+    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    failed = []
+    for name, _, _, command in PROMISES:
+        if asked and name not in asked:
+            continue
+        seen, reason = run(name, command)
+        if seen:
+            figures[name] = seen
+        else:
+            failed.append(f"{name}: {reason}")
+        # At once: an interrupted run keeps what it has.
+        partial = FIGURES.with_suffix(".new")
+        partial.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+        os.replace(partial, FIGURES)
+        write_page(figures)
+    write_page(figures)
+    if failed:
+        sys.exit("FAILED\n" + "\n".join(failed))
+
+
+if __name__ == "__main__":
+    main()
