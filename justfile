@@ -30,9 +30,17 @@ vectors:
     python3 tests/vectors/gen/gen.py --check
     python3 tests/vectors/gen/check_spec.py
 
-# Benchmarks
+# Connecting blocks of updates, by stage
 bench:
-    cargo bench
+    cargo bench --bench connect
+
+# What 10⁴, 10⁵ and so on names cost: time, memory, disk, proofs
+bench-scale names="1000000":
+    cargo bench --bench scale -- {{names}}
+
+# The same blocks here and in Handshake's node
+bench-hsd:
+    benches/hsd/run.sh
 
 # A throwaway network: mines, registers a name, resolves it
 demo:
@@ -47,6 +55,50 @@ system:
 kill9 kills="100":
     cargo build
     python3 tests/system/kill9.py {{kills}}
+
+# The rules against a second implementation of them; SEED=… replays a chain
+naive ops="10000000":
+    cargo run --release -p dotp2p-naive -- --ops {{ops}}
+
+# Thieves against a model of the rules
+model states="10000000":
+    cargo run --release -p dotp2p-model -- --states {{states}}
+
+# The simulations; writes docs/economics.md and its plots
+economics:
+    cargo run --release -p dotp2p-economics
+
+# Changes each rule in every way that cargo-mutants knows, and sees whether a test notices
+mutants:
+    assurance/mutants/run.sh
+
+# Every fuzz target for so many seconds; needs a nightly toolchain
+fuzz seconds="60":
+    fuzz/run.sh {{seconds}}
+
+# Power cuts at every sync
+powercut blocks="300":
+    cargo build
+    python3 tests/system/powercut/powercut.py {{blocks}}
+
+# A small disk filled at random moments; needs root
+disk-full points="200":
+    cargo build
+    python3 tests/system/disk_full.py {{points}}
+
+# Bytes flipped and files cut short
+damage cases="1000":
+    cargo build
+    python3 tests/system/damage.py {{cases}}
+
+# Wrong clocks; needs the package faketime
+clock *words:
+    cargo build
+    python3 tests/system/clock.py {{words}}
+
+# All of it in full, written down in docs/assurance.md; hours. Names run just these: `just assurance naive model`
+assurance *names:
+    assurance/run.py {{names}}
 
 # All that guards the main branch
 ci:

@@ -1,148 +1,47 @@
 #!/usr/bin/env python3
-"""kill -9 at random moments, each after at least one newly acknowledged block.
+"""kill -9 at random moments, each after at least one newly acknowledged block, or write of the wallet.
 
   kill9.py [KILLS]        100 unless given; SEED=… replays the choices of a run
 
-Two nodes on regtest: the victim is killed, the rival is not. Three phases take turns:
+Two nodes on regtest: the victim is killed, the rival is not. Four phases take turns:
 
   mining          the victim makes blocks (generatetoaddress)
   importing       the rival makes a branch on the common tip; the victim is given its blocks (submitblock)
   reorganising    both make a branch, the rival's is longer; the victim is given it and has to disconnect its own
+  wallet          the victim hands out keys and takes up registrations; one time in three it is `wallet create` that is
+                  killed, in a folder of its own
 
 Blocks hold commitments, claims and updates of names, and payments. A kill comes at a random moment around a random call;
 every fourth time or so another one comes while the node opens again, which is counted beside.
 
 After each restart: the node opens, which it refuses where the stored state has another root than the tip's header; every
-block it acknowledged is there with the same bytes, and on the active chain where it must be. Then the nodes exchange what
+block it acknowledged is there with the same bytes, and on the active chain where it must be; the wallet has its phrase,
+gives no key twice and knows every registration it took up, unless the chain has its name by then. Then the nodes exchange what
 the other lacks, the victim makes a block, whose state root the rival computes for itself, and both must agree. At the end
 everything is rebuilt from the block files (--reindex) and must come out the same.
 """
 
-import base64
 import collections
-import http.client
 import json
 import os
-import pathlib
 import random
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-BINARY = pathlib.Path(os.environ.get("DOTP2P_BIN", TARGET / "debug" / "dotp2p"))
-PHASES = ("mining", "importing", "reorganising")
-START_S, CALL_S, END_S = 60, 60, 60
+import nodes
+from nodes import END_S, Gone, Lost, Node, NotStarted, Refused, check, kill_in
 
-
-class Lost(Exception):
-    """What must not happen happened."""
-
-
-class Gone(Exception):
-    """The node was killed before it answered."""
-
-
-class Refused(Exception):
-    """The node answers with an error."""
-
-
-def check(is_so, what):
-    if not is_so:
-        raise Lost(what)
-
-
-class Node:
-    """A node on a folder of its own; JSON-RPC over one connection at a time."""
-
-    def __init__(self, folder, name):
-        self.name, self.folder = name, folder / name
-        self.dir = self.folder / "regtest"
-        self.log = folder / f"{name}.log"
-        self.process = self.http = None
-        self.address = None
-
-    def run(self, *args):
-        env = {**os.environ, "DOTP2P_NETWORK": "regtest", "DOTP2P_DATA_DIR": str(self.folder)}
-        with self.log.open("ab") as log:
-            return subprocess.Popen([BINARY, *args], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
-
-    def create_wallet(self):
-        check(self.run("wallet", "create").wait(END_S) == 0, f"{self.name}: wallet create failed")
-
-    def launch(self, *args):
-        self.process = self.run("node", "--rpc-listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0", *args)
-
-    def start(self, *args):
-        """Starts the node and waits until its node.json is this process's; gives the seconds it took."""
-        began = time.monotonic()
-        self.launch(*args)
-        while True:
-            check(self.process.poll() is None, f"{self.name} did not open: exit code {self.process.returncode}")
-            check(time.monotonic() - began < START_S, f"{self.name} did not open in {START_S} s")
-            try:
-                about = json.loads((self.dir / "node.json").read_text())
-            except (OSError, ValueError):
-                about = {}
-            if about.get("pid") == self.process.pid:
-                break
-            time.sleep(0.005)
-        took = time.monotonic() - began
-        cookie = base64.b64encode((self.dir / ".cookie").read_bytes().strip()).decode()
-        self.headers = {"Authorization": f"Basic {cookie}", "Content-Type": "application/json"}
-        host, _, port = about["rpc"].rpartition(":")
-        self.http = http.client.HTTPConnection(host, int(port), timeout=CALL_S)
-        return took
-
-    def call(self, method, *params):
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        try:
-            self.http.request("POST", "/", body, self.headers)
-            answer = self.http.getresponse()
-            text = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            self.http.close()
-            raise Gone(f"{self.name}: {method}: {error!r}") from error
-        try:
-            answer = json.loads(text)
-        except ValueError:
-            raise Lost(f"{self.name}: {method}: HTTP status {answer.status}, {text[:200]!r}") from None
-        if "error" in answer:
-            raise Refused(f"{self.name}: {method}: {answer['error']}")
-        return answer["result"]
-
-    def has(self, block_hash):
-        try:
-            return self.call("getblockheader", block_hash)
-        except Refused:
-            return None
-
-    def tip(self):
-        return self.call("getbestblockhash")
-
-    def end(self):
-        """Ends it as an operator would; it must leave with exit code 0."""
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(END_S)
-        check(code == 0, f"{self.name} ended with exit code {code}")
-
-
-def kill_in(process, delay_s):
-    """Kills the process after so many seconds, whatever it does then."""
-    timer = threading.Timer(delay_s, process.kill)
-    timer.daemon = True
-    timer.start()
+PHASES = ("mining", "importing", "reorganising", "wallet")
 
 
 class Test:
     def __init__(self, folder, kills, seed):
         self.kills, self.random = kills, random.Random(seed)
+        self.folder = folder
         self.victim, self.rival = Node(folder, "victim"), Node(folder, "rival")
+        self.keys, self.registered = [], []  # What the victim's wallet acknowledged.
         self.acknowledged = {}  # hash -> bytes in hex, or None where it was made by the victim itself
         self.names = 0
         self.requests, self.last_refusal = collections.Counter(), None
@@ -167,7 +66,10 @@ class Test:
                 self.names += 1
                 records = [{"owner": "@", "type": "A", "ttl": 300, "data": f"192.0.2.{self.names % 256}"},
                            {"owner": "txt", "type": "TXT", "data": "x" * self.random.randrange(1, 200)}]
-                node.call("name_register", f"{node.name}-{self.names}", records, 1)
+                name = f"{node.name}-{self.names}"
+                node.call("name_register", name, records, 1)
+                if node is self.victim:
+                    self.registered.append(name)
             elif what < 0.8:
                 held = [it["name"] for it in node.call("name_list") if it["state"] == "active"]
                 if held:
@@ -182,33 +84,18 @@ class Test:
 
     def make(self, node, blocks):
         """Blocks on a node's tip, busy ones among them; their hashes."""
-        made = []
-        for _ in range(blocks):
-            if self.random.random() < 0.4:
-                self.busy(node)
-            made += node.call("generatetoaddress", 1, node.address)
-        return made
-
-    def give(self, source, target):
-        """Gives `target` the active blocks of `source` that it lacks."""
-        missing, at = [], source.tip()
-        while not target.has(at):
-            missing.append(at)
-            at = source.call("getblockheader", at)["previousblockhash"]
-        for block_hash in reversed(missing):
-            target.call("submitblock", source.call("getblock", block_hash, 0))
-        return list(reversed(missing))
+        return nodes.make(node, self.busy, blocks, 0.4, self.random)
 
     def agree(self):
         """Exchanges blocks until both nodes have the same tip, and compares their states."""
-        for block_hash in self.give(self.victim, self.rival):
+        for block_hash in nodes.give(self.victim, self.rival):
             self.acknowledged.setdefault(block_hash, None)
-        for block_hash in self.give(self.rival, self.victim):
+        for block_hash in nodes.give(self.rival, self.victim):
             self.acknowledged[block_hash] = self.rival.call("getblock", block_hash, 0)
         # The victim's next block commits to its state in memory, and the rival, which was never killed, computes that root
         # for itself. It also decides between branches of equal work.
         self.acknowledged.update(dict.fromkeys(self.make(self.victim, 1)))
-        self.give(self.victim, self.rival)
+        nodes.give(self.victim, self.rival)
         ours, theirs = (node.call("getblockchaininfo") for node in (self.victim, self.rival))
         for key in ("bestblockhash", "blocks", "names", "issued", "burned"):
             check(ours[key] == theirs[key], f"{key}: the victim has {ours[key]}, the rival {theirs[key]}")
@@ -232,6 +119,8 @@ class Test:
         return [("submitblock", (rival.call("getblock", it, 0),), it) for it in made], before
 
     def round(self, phase):
+        if phase == "wallet":
+            return self.created() if self.random.random() < 0.3 else self.wallet_round()
         calls, before = self.calls(phase)
         tip = self.victim.call("getblockchaininfo")
         first = 0 if before else 1  # The kill comes after a block that was acknowledged in this round.
@@ -271,6 +160,75 @@ class Test:
             stats["deepest"] = max(stats["deepest"], len(before))
         self.after(phase, tip, fresh, before, calls, done)
 
+    def wallet_round(self):
+        """Keys and registrations, one after the other, until the kill."""
+        victim, tip = self.victim, self.victim.call("getblockchaininfo")
+        asked = self.random.choices(("getnewaddress", "name_register"), (4, 1), k=40)
+        at, done, inside = self.random.randrange(1, 12), 0, False
+        delay_s = self.random.uniform(0, 2 * self.mean_s[asked[at]])
+        for number, method in enumerate(asked):
+            self.requests["made"] += 1
+            try:
+                if number == at:
+                    kill_in(victim.process, delay_s)
+                if method == "getnewaddress":
+                    self.keys.append(self.timed(victim, method))
+                else:
+                    self.names += 1
+                    name = f"victim-{self.names}"
+                    self.timed(victim, method, name, [{"owner": "@", "type": "A", "data": "192.0.2.1"}], 1)
+                    self.registered.append(name)
+                done += 1
+            except Refused:
+                self.requests["refused"] += 1
+            except Gone:
+                inside = True
+                break
+        victim.process.wait(END_S)
+        check(done, "a kill without an acknowledged write: the test is wrong")
+        stats = self.stats["wallet"]
+        stats["kills"] += 1
+        stats["in a call"] += inside
+        stats["acknowledged"] += done
+        self.after("wallet", tip, {}, [], [], 0)
+
+    def created(self):
+        """`wallet create` killed: the words were shown and the file has them, or there is no file or a whole one."""
+        one = Node(self.folder, "created")
+        shutil.rmtree(one.folder, ignore_errors=True)
+        env = {**os.environ, "DOTP2P_NETWORK": "regtest", "DOTP2P_DATA_DIR": str(one.folder), "DOTP2P_JSON": "true"}
+        process = subprocess.Popen([nodes.BINARY, "wallet", "create"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env)
+        began = time.monotonic()
+        kill_in(process, self.random.uniform(0, 2 * self.mean_s["created"]))
+        shown = process.communicate()[0]
+        if process.returncode == 0:
+            self.mean_s["created"] += 0.2 * (time.monotonic() - began - self.mean_s["created"])
+        elif not shown:
+            self.mean_s["created"] *= 1.2  # Or no kill would ever come late enough.
+        path = one.dir / "wallet.json"
+        stats = self.stats["wallet"]
+        stats["kills"] += 1
+        stats["of `wallet create`"] += 1
+        stats["which had shown the words"] += bool(shown)
+        check(path.exists() or not shown, "the words were shown, and there is no wallet")
+        if path.exists():
+            phrase = json.loads(path.read_text())["phrase"]
+            check(not shown or json.loads(shown)["phrase"] == phrase, "the wallet has other words than were shown")
+        else:
+            one.create_wallet()
+
+    def wallet_there(self, tip):
+        """What the wallet acknowledged is in its files."""
+        victim = self.victim
+        check(json.loads((victim.dir / "wallet.json").read_text())["phrase"] == self.phrase, "the wallet has another phrase")
+        key = victim.call("getnewaddress")
+        check(key not in self.keys, f"key {key} is handed out twice")
+        self.keys.append(key)
+        known = {it["name"] for it in victim.call("name_registrations")}
+        gone = [name for name in self.registered if name not in known]
+        for name, info in zip(gone, victim.call_all("name_show", [[name] for name in gone])):
+            check(not isinstance(info, Refused) and info["state"] != "free", f"the registration of {name} is lost")
+
     def after(self, phase, tip, fresh, before, calls, done):
         """Restarts the victim and looks for what it lost."""
         victim = self.victim
@@ -293,6 +251,7 @@ class Test:
                       f"block {block_hash} has {header['confirmations']} confirmations after the reorganisation")
             elif phase != "reorganising":
                 check(header["confirmations"] > 0, f"acknowledged block {block_hash} is not on the active chain")
+        self.wallet_there(tip)
         info = victim.call("getblockchaininfo")
         header = victim.call("getblockheader", info["bestblockhash"])
         check(info["blocks"] >= tip["blocks"] and header["height"] == info["blocks"], f"the tip fell to {info['blocks']}")
@@ -304,9 +263,11 @@ class Test:
             node.create_wallet()
             node.start()
             node.address = node.call("getnewaddress")
+        self.keys.append(self.victim.address)
+        self.phrase = json.loads((self.victim.dir / "wallet.json").read_text())["phrase"]
         # Coins for both, whichever branch wins.
         self.make(self.rival, 10)
-        self.acknowledged.update(dict.fromkeys(self.give(self.rival, self.victim)))
+        self.acknowledged.update(dict.fromkeys(nodes.give(self.rival, self.victim)))
         self.acknowledged.update(dict.fromkeys(self.make(self.victim, 10)))
         self.agree()
         order = [PHASES[at % len(PHASES)] for at in range(self.kills)]
@@ -314,12 +275,12 @@ class Test:
         for number, phase in enumerate(order, 1):
             try:
                 self.round(phase)
-            except (Lost, Refused, Gone) as error:
+            except (Lost, Refused, Gone, NotStarted) as error:
                 raise Lost(f"kill {number}, {phase}: {error}") from error
             if number % 20 == 0:
                 print(f"{number} kills, {time.monotonic() - began:.0f} s", flush=True)
         self.last_look()
-        self.report(time.monotonic() - began)
+        return time.monotonic() - began
 
     def last_look(self):
         """Every block ever acknowledged is there, before and after a rebuild from the block files."""
@@ -344,42 +305,32 @@ class Test:
             text = node.log.read_text(errors="replace")
             check("panicked" not in text, f"{node.name} panicked")
 
-    def report(self, took_s):
+    def report(self, took_s, seed):
+        columns = ("kills", "in a call", "acknowledged", "more while opening", "switched before the kill", "deepest",
+                   "of `wallet create`", "which had shown the words")
+        print(f"{'':14}" + "".join(f"{column:>{len(column) + 2}}" for column in columns))
         for phase in PHASES:
-            print(f"{phase:13}", ", ".join(f"{count} {what}" for what, count in self.stats[phase].items()))
+            print(f"{phase:14}" + "".join(f"{self.stats[phase][column] or '':>{len(column) + 2}}" for column in columns))
         print(f"{self.requests['made']} registrations, updates and payments asked for, {self.requests['refused']} refused")
         opens = sorted(self.open_s)
         print(f"restart to ready: median {opens[len(opens) // 2]:.2f} s, longest {opens[-1]:.2f} s;"
               f" reindex of {len(self.acknowledged)} blocks: {self.reindex_s:.2f} s")
-        print(f"chain of {self.blocks} blocks, {self.names_held} names; {len(self.acknowledged)} blocks acknowledged, none lost")
-        print(f"{self.kills} kills in {took_s:.0f} s: every restart opened, on the state of its tip")
+        print(f"chain of {self.blocks} blocks, {self.names_held} names; acknowledged, none lost: {len(self.acknowledged)} blocks,"
+              f" {len(self.keys)} keys, {len(self.registered)} registrations")
+        more = sum(stats["more while opening"] for stats in self.stats.values())
+        print(f"assurance: {self.kills:,} kill -9 and {more} more while opening: every restart opened, nothing acknowledged lost of"
+              f" {len(self.acknowledged):,} blocks, {len(self.keys):,} keys, {len(self.registered):,} registrations;"
+              f" {took_s:.0f} s, seed {seed}")
 
 
 def main():
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
+    kills, seed = int(sys.argv[1]) if len(sys.argv) > 1 else 100, nodes.seed()
     if kills < 1:
         sys.exit("at least one kill")
-    if not BINARY.exists():
-        sys.exit(f"{BINARY} is missing: cargo build")
     print(f"{kills} kills; to replay: SEED={seed} tests/system/kill9.py {kills}", flush=True)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="dotp2p-kill9-"))
-    test = Test(folder, kills, seed)
-    try:
-        test.run()
-    except (Lost, Refused, Gone) as error:
-        print(f"FAILED: {error}")
-        for node in (test.victim, test.rival):
-            print(f"--- {node.name}, last lines of its log")
-            print("\n".join(node.log.read_text(errors="replace").splitlines()[-15:]))
-        return 1
-    finally:
-        for node in (test.victim, test.rival):
-            if node.process and node.process.poll() is None:
-                node.process.kill()
-                node.process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
-    return 0
+    with nodes.scratch("kill9") as folder:
+        test = Test(folder, kills, seed)
+        return nodes.finish(lambda: test.report(test.run(), seed), lambda: (test.victim, test.rival))
 
 
 if __name__ == "__main__":
