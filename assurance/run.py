@@ -34,7 +34,7 @@ PROMISES = [
         "model",
         "A name changes hands only by its owner's word, its recovery key's, or its expiry; no coin comes from nothing",
         "model checking of owners, thieves, sales, recoveries, expiry and reorganisations",
-        "cargo run --release -p dotp2p-model",
+        "cargo run --release -p dotp2p-model -- --states 10000000",
     ),
     (
         "mutants",
@@ -58,19 +58,19 @@ PROMISES = [
         "powercut",
         "What was acknowledged outlives a power cut",
         "every state that a cut before or after any sync may leave, unsynced writes dropped or torn, is started",
-        "cargo build && python3 tests/system/powercut/powercut.py",
+        "cargo build && python3 tests/system/powercut/powercut.py 300",
     ),
     (
         "disk-full",
         "A full disk loses nothing, and answers go on",
         "a small tmpfs filled at random moments",
-        "cargo build && python3 tests/system/disk_full.py",
+        "cargo build && python3 tests/system/disk_full.py 200",
     ),
     (
         "damage",
         "A damaged file is found and named, never believed",
         "bytes flipped and files cut short, over all files of the folder",
-        "cargo build && python3 tests/system/damage.py",
+        "cargo build && python3 tests/system/damage.py 1000",
     ),
     (
         "clock",

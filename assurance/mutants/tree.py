@@ -62,10 +62,11 @@ def main() -> None:
         path = root / name
         files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
         out |= {str(file.relative_to(root)): file.read_bytes() for file in files}
-    # cargo drops from the lock file what two crates do not need.
-    lock = to / "Cargo.lock"
-    if lock.exists():
-        del out["Cargo.lock"]
+    # cargo drops from the lock file what two crates do not need; taken anew only where the repository's has changed.
+    taken = to / "Cargo.lock.taken"
+    lock = out.pop("Cargo.lock")
+    if not taken.is_file() or taken.read_bytes() != lock:
+        out |= {"Cargo.lock": lock, "Cargo.lock.taken": lock}
     for top in ["chain", "registry", "tests", "examples"]:
         for file in (to / top).rglob("*"):
             if file.is_file() and str(file.relative_to(to)) not in out:

@@ -7,8 +7,11 @@ use k256::schnorr::SigningKey;
 use super::*;
 use crate::hash::sha256;
 
-/// A key, what it signed, and the signature; of each three, two share a key.
-fn made(count: u32) -> Vec<(PublicKey, Sighash, Signature)> {
+/// A key, what it signed, and the signature.
+type Made = (PublicKey, Sighash, Signature);
+
+/// Of each three, two share a key.
+fn made(count: u32) -> Vec<Made> {
     let one = |at: u32| {
         let mut secret = [1; 32];
         secret[..4].copy_from_slice(&(if at % 3 == 2 { at - 1 } else { at }).to_be_bytes());
@@ -20,7 +23,7 @@ fn made(count: u32) -> Vec<(PublicKey, Sighash, Signature)> {
     (0..count).map(one).collect()
 }
 
-fn verdict(batch: &[(PublicKey, Sighash, Signature)]) -> bool {
+fn verdict(batch: &[Made]) -> bool {
     let signed: Vec<_> =
         batch.iter().map(|(key, sighash, signature)| Signed { key, sighash: *sighash, signature }).collect();
     all_verify(&signed)
@@ -77,7 +80,7 @@ fn what_has_no_point_or_no_scalar_fails() {
         bytes[31] += 1;
         bytes
     };
-    let changes: [fn(&mut (PublicKey, Sighash, Signature), &[u8]); 4] = [
+    let changes: [fn(&mut Made, &[u8]); 4] = [
         |it, _| it.0.0 = [0xff; 32],
         |it, _| it.2.0[..32].fill(0xff),
         |it, _| it.2.0[32..].fill(0xff),
