@@ -334,7 +334,7 @@ fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     toml::from_str(&text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
-        let what = error.message().lines().collect::<Vec<_>>().join(", ");
+        let what = error.message().lines().collect::<Vec<_>>().join(", ").replace(char::is_control, "\u{fffd}");
         ConfigError::Toml { path: path.to_owned(), line, what }
     })
 }

@@ -53,15 +53,22 @@ impl PublicKey {
 
     /// Reads an address of the network with `prefix`.
     pub fn from_address(text: &str, prefix: &str) -> Result<Self, AddressError> {
-        let checked = CheckedHrpstring::new::<Bech32m>(text).map_err(|e| AddressError::Form(e.to_string()))?;
+        let checked = CheckedHrpstring::new::<Bech32m>(text).map_err(AddressError::form)?;
         if checked.hrp() != Hrp::parse_unchecked(prefix) {
             let (found, expected) = (checked.hrp().to_lowercase(), prefix.to_owned());
             return Err(AddressError::Network { found, expected });
         }
-        checked.validate_segwit_padding().map_err(|e| AddressError::Form(e.to_string()))?;
+        checked.validate_segwit_padding().map_err(AddressError::form)?;
         let bytes: Vec<u8> = checked.byte_iter().collect();
         let len = bytes.len();
         bytes.try_into().map(Self).map_err(|_| AddressError::Length(len))
+    }
+}
+
+impl AddressError {
+    /// On one line: bech32 repeats the character that it stumbles on, whatever it is.
+    fn form(error: impl fmt::Display) -> Self {
+        Self::Form(error.to_string().replace(char::is_control, "\u{fffd}"))
     }
 }
 

@@ -116,3 +116,12 @@ fn a_mistyped_address_is_refused() {
     }
     assert!(PublicKey::from_address(&key.address("p2p"), "tp2p").is_err());
 }
+
+/// What is mistyped is repeated in the error, but not what would move the cursor.
+#[test]
+fn the_error_of_a_mistyped_address_is_one_line() {
+    for text in ["a\0b", "p2p1\n", "p2p1q\u{1b}[2Jqqqqqqq", "p2p1\u{85}q"] {
+        let error = PublicKey::from_address(text, "p2p").unwrap_err().to_string();
+        assert!(!error.contains(char::is_control), "{error:?}");
+    }
+}

@@ -118,6 +118,7 @@ fn what_is_no_configuration() {
         ("\n[node]\nrpc_port = 1", "line 3: unknown field `rpc_port`, expected one of "),
         ("\n\nnetwork = 5", "line 3: invalid type: integer `5`, expected a string"),
         ("config = 'x'", "line 1: unknown field `config`, expected one of "),
+        ("\"a\\u001bb\" = 'x'", "line 1: unknown field `a\u{fffd}b`, expected one of "),
         ("network", "line 1: "),
         ("[node]\nmine = []", "line 2: threads are a number, or \"auto\""),
         ("[node]\nrpc_listen = 'here'", "line 2: invalid socket address syntax"),

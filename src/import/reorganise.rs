@@ -244,12 +244,12 @@ impl Importer {
         self.moved = true;
     }
 
-    /// Holds owners back for as many blocks as were left: whoever brought so many at once has some more ready. Rule L3.
+    /// Holds owners back for twice as many blocks as were left: whoever brought so many at once has more ready. Rule L3.
     fn hold(&mut self, reorg: &Reorg) {
         let (tip, c) = (self.tip(), self.params.deployment.dns_confirmations);
         let left = u32::try_from(reorg.disconnect.len()).unwrap_or(u32::MAX);
         let before = Height(reorg.fork.0.saturating_add(left));
-        let end = Height(tip.0.saturating_add(c.max(left.min(HOLD_MAX))));
+        let end = Height(tip.0.saturating_add(c.max(left.saturating_mul(2).min(HOLD_MAX))));
         let in_force = self.pending.meta.hold.filter(|(_, end)| before < *end);
         let (fork, end) = in_force.map_or((reorg.fork, end), |(f, e)| (f.min(reorg.fork), e.max(end)));
         self.pending.meta.hold = Some((fork, end));

@@ -77,7 +77,7 @@ async fn a_reorganisation_of_two_blocks_holds_what_is_served() {
 
 /// A secret branch has more blocks ready than confirmations are asked for.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deep_reorganisation_holds_for_as_many_blocks_as_were_left() {
+async fn a_deep_reorganisation_holds_for_twice_as_many_blocks_as_were_left() {
     let node = TestNode::start(&settling_after(2)).await;
     node.register("alice", 1, &format!("@ A {OLD}")).await;
     node.mine(2).await;
@@ -91,7 +91,7 @@ async fn a_deep_reorganisation_holds_for_as_many_blocks_as_were_left() {
     hand_over(&y).await;
     y.mine(4).await;
     node.follow(&y).await;
-    let end = fork + 6 + 5;
+    let end = fork + 6 + 10;
     for tip in fork + 6..end {
         y.mine_to(tip).await;
         node.follow(&y).await;

@@ -233,10 +233,15 @@ pub(crate) fn parse<T: DeserializeOwned>(
         return Err(FileError::Network { path: path(), found: header.network, expected: expected.clone() });
     }
     if header.chain_id != params.chain_id.to_string() {
-        let (found, expected) = (header.chain_id, params.chain_id);
+        let (found, expected) = (one_line(&header.chain_id), params.chain_id);
         return Err(FileError::Chain { path: path(), network: header.network, found, expected });
     }
     serde_json::from_slice(bytes).map_err(|error| json_error(&error))
+}
+
+/// What a file says, which may be anything, without what would move the cursor.
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 fn json_error(path: &Path, error: &serde_json::Error, advice: &'static str) -> FileError {
@@ -245,7 +250,7 @@ fn json_error(path: &Path, error: &serde_json::Error, advice: &'static str) -> F
         Category::Eof => FileError::CutOff { path, line, column, advice },
         Category::Syntax | Category::Io => FileError::Damaged { path, line, column, advice },
         Category::Data => {
-            let text = error.to_string();
+            let text = one_line(&error.to_string());
             let named = ["unknown field", "missing field", "duplicate field"].iter().any(|it| text.starts_with(it));
             let what = text.split(" at line ").next().filter(|_| named);
             FileError::Content { path, line, what: what.unwrap_or("a value is not of the right kind").to_owned() }

@@ -52,6 +52,19 @@ fn made_opened_and_counted() {
 }
 
 #[test]
+fn errors_of_a_changed_file_are_one_line() {
+    let (_folder, path) = folder();
+    let ours = Params::regtest().chain_id.to_string();
+    for (from, to) in [(ours.as_str(), r"\u001b[2J\n"), ("next_index", r"a\u0007b\n")] {
+        let content = good().replace(from, to);
+        assert_ne!(content, good());
+        write_private(&path, content.as_bytes());
+        let error = Wallet::open(&path, &Params::regtest()).unwrap_err().to_string();
+        assert!(error.contains('\u{fffd}') && !error.contains(char::is_control), "{error:?}");
+    }
+}
+
+#[test]
 fn never_overwritten() {
     let (_folder, path) = folder();
     let params = Params::regtest();

@@ -279,9 +279,9 @@ pub fn run(scale: Scale, seed: u64) -> Report {
             format!("{hours} h"),
             number(median(&|a| a.depth.into())),
             number(median(&|a| a.replaced_by.into())),
-            number(median(&|a| a.until_mallory().1)),
-            number(median(&|a| a.until_mallory().0)),
-            number(median(&|a| a.until_fresh_stolen())),
+            minutes(median(&|a| a.until_mallory().1)),
+            minutes(median(&|a| a.until_mallory().0)),
+            minutes(median(&|a| a.until_fresh_stolen())),
             number(median(&|a| a.kept_wrong() as f64)),
             number(median(&|a| a.moved_stale().1 as f64)),
             number(median(&|a| a.moved_stale().0 as f64)),
@@ -291,6 +291,11 @@ pub fn run(scale: Scale, seed: u64) -> Report {
             attacks_run += 1;
             deepest = deepest.max(one.depth);
             let stale = one.moved_stale().0;
+            let held = one.until_mallory().0;
+            report.expect(
+                hours < 6.0 || held.is_infinite(),
+                format!("{hours} h: the thief is served after {held} minutes"),
+            );
             report.expect(stale == 0, format!("{hours} h: {stale} minutes without an owner's newest records"));
         }
         if hours >= 1.0 && drawn.is_none() {
@@ -317,6 +322,11 @@ pub fn run(scale: Scale, seed: u64) -> Report {
         "{attacks_run} secret branches of a 60 % miner, up to {deepest} blocks: {kept_wrong} wrong minutes for untouched names"
     );
     report
+}
+
+/// A time after the branch was shown, which is watched for [`AFTER_MIN`].
+fn minutes(time: f64) -> String {
+    if time.is_finite() { number(time) } else { format!("more than {AFTER_MIN}") }
 }
 
 /// Whose records stand for the name that was sold twice: DNS and the tip.
