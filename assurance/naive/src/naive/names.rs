@@ -181,14 +181,16 @@ impl Block {
     fn update(&mut self, op: &Update, signed: &Signed) -> Result<Effect, Refused> {
         let (label, bytes) = (op.name.as_bytes(), op.records.as_slice());
         let allowed = records::allowed(bytes, label.len(), self.rules.tld.len(), self.rules.records_max);
-        let found = none_of(&[(!allowed, "N9e")]).err().unwrap_or_default();
-        let (mut name, mut found) = match self.active(label, found, ["N9a", "N9b", "N9c"]) {
+        let (mut name, mut found) = match self.active(label, vec![], ["N9a", "N9b", "N9c"]) {
             Err(found) if self.bend == Some(Bend::UpdateOfReleased) && found == ["N9b"] => (self.entry(label), vec![]),
             active => active?,
         };
         let owner = signed.by(name.owner) && !(self.bend == Some(Bend::ManagerLocksOutOwner) && name.manager.is_some());
         if !owner && !name.manager.is_some_and(|key| signed.by(key)) {
             found.push("N9d");
+        }
+        if !allowed {
+            found.push("N9e");
         }
         nothing(found)?;
         self.charge(signed.payer, money::update(bytes.len(), self.bend), None)?;
@@ -274,10 +276,10 @@ impl Block {
         let (before, mut found) = self.active(label, found, ["N14a", "N14b", "N14c"])?;
         let other = before.offer.is_some_and(|offer| offer.buyer.is_some_and(|key| key != signed.payer));
         let refusals = [
+            (before.owner == signed.payer, "N14h"),
             (before.offer.is_none(), "N14e"),
             (before.offer.is_some_and(|offer| offer.price != price), "N14f"),
             (other && self.bend != Some(Bend::BuyByAnybody), "N14g"),
-            (before.owner == signed.payer, "N14h"),
         ];
         found.extend(none_of(&refusals).err().unwrap_or_default());
         nothing(found)?;
