@@ -2,7 +2,7 @@
 //!
 //! The only module that knows the engine. A [`Commit`] is one atomic write: a block's place, the rows it changed, the
 //! indexes and the tip. `sled::flush` alone survives a killed process but not a power cut, so its file is synced as
-//! well before a commit counts as durable ([`database`]). Everything here but the block files can be made anew from them.
+//! well before a commit counts as durable (`store/database.rs`). Everything here but the block files can be made anew from them.
 
 mod block_files;
 mod database;
