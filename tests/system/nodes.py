@@ -75,6 +75,8 @@ class Node:
     def start(self, *args):
         """Starts the node and waits until its node.json is this process's; gives the seconds it took."""
         began, at = time.monotonic(), self.log.stat().st_size if self.log.exists() else 0
+        # A file that is there already may name the same pid: those of the dead are used again.
+        old = self.written()
         self.launch(*args)
         while True:
             ended = self.process.poll()
@@ -85,7 +87,7 @@ class Node:
                 about = json.loads((self.dir / "node.json").read_text())
             except (OSError, ValueError):
                 about = {}
-            if isinstance(about, dict) and about.get("pid") == self.process.pid:
+            if isinstance(about, dict) and about.get("pid") == self.process.pid and self.written() != old:
                 break
             time.sleep(0.003)
         took = time.monotonic() - began
@@ -96,6 +98,14 @@ class Node:
         host, _, port = about["dns"][0].rpartition(":")
         self.dns = (host, int(port))
         return took
+
+    def written(self):
+        """Which node.json is there, if any."""
+        try:
+            stat = (self.dir / "node.json").stat()
+        except OSError:
+            return None
+        return stat.st_ino, stat.st_mtime_ns
 
     def said(self, since=0):
         """What its log has from an offset on."""
