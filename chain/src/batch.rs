@@ -110,7 +110,7 @@ fn sum_of_products(terms: &[Term]) -> ProjectivePoint {
             let digit = digits.at(window);
             let bucket = usize::from(digit.unsigned_abs()).checked_sub(1).and_then(|at| buckets.get_mut(at));
             match bucket {
-                Some(bucket) if digit > 0 => *bucket += point,
+                Some(bucket) if digit.is_positive() => *bucket += point,
                 Some(bucket) => *bucket -= point,
                 None => {}
             }

@@ -5,7 +5,11 @@
 use k256::schnorr::SigningKey;
 
 use super::*;
-use crate::hash::sha256;
+use crate::amount::Amount;
+use crate::check::all_signatures_good;
+use crate::hash::{ChainId, sha256};
+use crate::op::{Op, Pay};
+use crate::tx::{Body, Transaction};
 
 /// A key, what it signed, and the signature.
 type Made = (PublicKey, Sighash, Signature);
@@ -108,4 +112,48 @@ fn sums_are_those_of_plain_multiplication() {
         assert_eq!(sum_of_products(&terms), plain, "{count} terms");
     }
     assert!(widths.len() >= 6, "{widths:?}");
+}
+
+/// Wider digits for more terms; what they cost is windows × (terms + twice the buckets).
+#[test]
+fn digits_are_as_wide_as_pays() {
+    assert_eq!([3, 7, 8, 12].map(windows), [86, 37, 33, 22]);
+    let terms = [1, 16, 60, 128, 300, 600, 1_000, 2_000, 4_000, 100_000];
+    assert_eq!(terms.map(best_width), [3, 3, 5, 6, 6, 7, 8, 9, 10, 12]);
+}
+
+/// Those of T6, over whole transactions: every key of each.
+#[test]
+fn one_bad_signature_among_many_transactions_is_seen() {
+    let chain_id = ChainId([7; 32]);
+    let secret = |number: u8| SigningKey::from_slice(&[number; 32]).unwrap();
+    let public = |number: u8| PublicKey(secret(number).verifying_key().to_bytes().into());
+    let transaction = |nonce: u64, spoilt: Option<usize>| {
+        let mut signers = vec![2u8, 3];
+        signers.sort_by_key(|number| public(*number));
+        let keys: Vec<u8> = std::iter::once(1).chain(signers).collect();
+        let body = Body {
+            payer: public(keys[0]),
+            nonce,
+            fee: Amount::from_atoms(1),
+            expiry: None,
+            signers: keys[1..].iter().map(|number| public(*number)).collect(),
+            ops: vec![Op::Pay(Pay { to: public(9), amount: Amount::from_atoms(nonce + 1) })],
+        };
+        let sighash = body.sighash(&chain_id);
+        let sign = |number: &u8| Signature(secret(*number).sign_raw(&sighash.0, &[0; 32]).unwrap().to_bytes());
+        let mut signatures: Vec<Signature> = keys.iter().map(sign).collect();
+        if let Some(at) = spoilt {
+            signatures[at].0[40] ^= 1;
+        }
+        Transaction::new(body, signatures).unwrap()
+    };
+    let good: Vec<Transaction> = (0..5).map(|nonce| transaction(nonce, None)).collect();
+    assert!(all_signatures_good(&good.iter().collect::<Vec<_>>(), &chain_id));
+    assert!(!all_signatures_good(&good.iter().collect::<Vec<_>>(), &ChainId([8; 32])), "signed for another chain");
+    for (at, of) in [(0, 0), (2, 1), (4, 2)] {
+        let mut bad = good.clone();
+        bad[at] = transaction(at as u64, Some(of));
+        assert!(!all_signatures_good(&bad.iter().collect::<Vec<_>>(), &chain_id), "transaction {at}, signature {of}");
+    }
 }
