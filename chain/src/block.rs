@@ -2,7 +2,7 @@
 
 use parity_scale_codec::{Compact, Decode, Encode};
 
-use crate::codec::{DecodeError, decode_all, decode_bytes, decode_len, take};
+use crate::codec::{DecodeError, decode_all, decode_bytes, decode_len};
 use crate::hash::{BlockHash, TxRoot, tag};
 use crate::header::{Header, Roots};
 use crate::height::Height;
@@ -181,7 +181,6 @@ fn decode_body(input: &mut &[u8], rules: &Rules) -> Result<(Coinbase, Vec<Transa
     for _ in 0..count {
         transactions.push(Transaction::decode(input, rules)?);
     }
-    let _ = take(input, 0)?;
     Ok((coinbase, transactions))
 }
 
