@@ -157,3 +157,30 @@ fn one_bad_signature_among_many_transactions_is_seen() {
         assert!(!all_signatures_good(&bad.iter().collect::<Vec<_>>(), &chain_id), "transaction {at}, signature {of}");
     }
 }
+
+/// Whoever could foresee the coefficients could choose errors that cancel out.
+#[test]
+fn coefficients_depend_on_everything_that_is_checked() {
+    let good = made(9);
+    let seed_of = |batch: &[Made]| {
+        let signed: Vec<_> =
+            batch.iter().map(|(key, sighash, signature)| Signed { key, sighash: *sighash, signature }).collect();
+        seed(&signed)
+    };
+    let changes: [fn(&mut Made); 5] =
+        [|it| it.0.0[31] ^= 1, |it| it.1.0[31] ^= 1, |it| it.2.0[0] ^= 1, |it| it.2.0[31] ^= 1, |it| it.2.0[63] ^= 1];
+    let mut seeds = std::collections::BTreeSet::from([seed_of(&good), seed_of(&good[1..]), seed_of(&good[..8])]);
+    for at in [0, 4, 8] {
+        for change in changes {
+            let mut other = good.clone();
+            change(&mut other[at]);
+            seeds.insert(seed_of(&other));
+        }
+    }
+    assert_eq!(seeds.len(), 3 + 3 * changes.len(), "each change gives another seed");
+    let coefficients: std::collections::BTreeSet<_> =
+        seeds.iter().flat_map(|seed| (0..4).map(|at| coefficient(seed, at).unwrap().to_bytes())).collect();
+    assert_eq!(coefficients.len(), 4 * seeds.len(), "each seed and place gives another coefficient");
+    // 128 bits: the upper half is zero, the lower one is not.
+    assert!(coefficients.iter().all(|bytes| bytes[..16] == [0; 16] && bytes[16..] != [0; 16]));
+}
