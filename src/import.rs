@@ -8,8 +8,9 @@ mod ahead;
 mod checked;
 mod pipeline;
 mod reorganise;
+mod settle;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use dotp2p_chain::amount::Amount;
@@ -19,12 +20,10 @@ use dotp2p_chain::hash::{BlockHash, Txid};
 use dotp2p_chain::header_tree::{HeaderTree, HeaderTreeError, Status};
 use dotp2p_chain::height::Height;
 use dotp2p_chain::history::{History, Node as HistoryNode};
-use dotp2p_chain::name::Name;
 use dotp2p_chain::params::Params;
 use dotp2p_chain::tx::Transaction;
 use dotp2p_registry::mempool::{self, Mempool, PoolError};
-use dotp2p_registry::query::{QueryError, Reader};
-use dotp2p_registry::row::NameRow;
+use dotp2p_registry::query::Unsettled;
 use dotp2p_registry::state::State;
 use dotp2p_registry::store::{ChainRow, Commit, End, HeadRow, Loaded, Place, RecordKind, Store};
 use imbl::Vector;
@@ -55,7 +54,9 @@ pub struct Importer {
     recent: VecDeque<(Height, State)>,
     settled: (Height, State),
     /// Names whose owner changed after the settled block, with what is served instead.
-    unsettled: Arc<BTreeMap<Name, Option<Arc<NameRow>>>>,
+    unsettled: Arc<Unsettled>,
+    /// The block at which they were found.
+    unsettled_at: (Height, BlockHash),
     tip_head: BlockHead,
     pool: Mempool,
     /// What the next durable write will hold.
@@ -174,6 +175,7 @@ impl Importer {
             recent: VecDeque::from([(tip, state.clone())]),
             settled: (tip, state.clone()),
             unsettled: Arc::default(),
+            unsettled_at: (Height::GENESIS, BlockHash::ZERO),
             state,
             chain,
             tip_head,
@@ -357,65 +359,6 @@ impl Importer {
         }
         self.pending = Commit { meta: self.pending.meta, ..Commit::default() };
         Ok(())
-    }
-
-    /// Finds the state that decides who is served. Rules L2, L3.
-    fn settle(&mut self) -> Result<(), ImportError> {
-        let (tip, c) = (self.tip(), self.params.deployment.dns_confirmations);
-        let mut settled = Height(tip.0.saturating_sub(c));
-        if let Some((fork, end)) = self.pending.meta.hold
-            && tip < end
-        {
-            settled = settled.min(fork);
-        }
-        let damaged = |error: QueryError| ImportError::Store(self.store.damaged(error.to_string()));
-        let mut reader = self.reader();
-        let root =
-            reader.head(&reader.chain_row(settled).map_err(damaged)?.hash).map_err(damaged)?.head.roots.state_root;
-        // The last one first: a hold stays where it is, block after block.
-        let mut known = std::iter::once(&self.settled).chain(&self.recent);
-        reader.settled = match known.find(|(height, state)| *height == settled && state.root() == root) {
-            Some(known) => known.clone(),
-            None => (settled, reader.state_at(settled).map_err(damaged)?),
-        };
-        self.unsettled = Arc::new(reader.find_unsettled().map_err(damaged)?);
-        self.settled = reader.settled;
-        Ok(())
-    }
-
-    /// A snapshot of the tip for everybody who reads.
-    #[must_use]
-    pub fn reader(&self) -> Reader {
-        let tip = self.tip();
-        let node = self.tree.active_tip();
-        let headers = self.tree.get(&self.tree.best_header()).map_or(tip, |best| best.height);
-        let is_settled = |name: &_| !self.unsettled.contains_key(name);
-        let provisional = self.pool.provisional(&self.state, tip, &self.params.rules, is_settled);
-        let parent = self.tree.context(&node.hash);
-        Reader {
-            params: self.params.clone(),
-            tip,
-            head: self.tip_head,
-            work: node.work,
-            headers,
-            next_context: parent.unwrap_or(check::HeaderContext {
-                parent: node.hash,
-                parent_height: tip,
-                parent_time: node.header.time,
-                times: vec![node.header.time],
-                first_time: None,
-            }),
-            next_history: self.history.root(),
-            state: self.state.clone(),
-            settled: self.settled.clone(),
-            unsettled: self.unsettled.clone(),
-            chain: self.chain.clone(),
-            pool: Arc::new(self.pool.clone()),
-            provisional: Arc::new(provisional),
-            meta: self.pending.meta,
-            files: self.store.files(),
-            lookup: self.store.lookup(),
-        }
     }
 
     /// Bytes on disk: database and block files.

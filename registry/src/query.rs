@@ -3,7 +3,7 @@
 //! A [`Reader`] is taken once a request, so that everything it says belongs to one block. It holds snapshots, no locks;
 //! what is old is read from the block files through the undo records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ pub struct Reader {
     /// The block that decides who is served (L2, L3), and the state after it.
     pub settled: (Height, State),
     /// Names whose owner changed after that block, with what is served instead (L4).
-    pub unsettled: Arc<BTreeMap<Name, Option<Arc<NameRow>>>>,
+    pub unsettled: Arc<Unsettled>,
     /// The active chain from genesis on.
     pub chain: Vector<ChainRow>,
     /// The pool.
@@ -87,6 +87,9 @@ pub struct Reader {
     /// Finds headers and transactions.
     pub lookup: Lookup,
 }
+
+/// Names whose owner at the settled block is not today's, each with the row that is served instead (L4).
+pub type Unsettled = BTreeMap<Name, Option<Arc<NameRow>>>;
 
 /// One change in a name's life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,19 +220,27 @@ impl Reader {
 
     /// The names whose owner at the settled block is not today's, each with its row as of the last block in which he
     /// was; `None` where nobody held it there. Rule L4, steps 2 to 5.
-    pub fn find_unsettled(&self) -> Result<BTreeMap<Name, Option<Arc<NameRow>>>, QueryError> {
+    ///
+    /// `known`: an active height at which [`Reader::unsettled`] was right with the same settled block; only what changed
+    /// since is looked at. `None` looks at every block after the settled one.
+    pub fn find_unsettled(&self, known: Option<Height>) -> Result<Unsettled, QueryError> {
         let (settled, state) = &self.settled;
-        let mut unsettled = BTreeMap::new();
-        for height in settled.0 + 1..=self.tip.0 {
+        let mut unsettled = known.map_or_else(BTreeMap::new, |_| self.unsettled.as_ref().clone());
+        let mut seen = BTreeSet::new();
+        for height in known.unwrap_or(*settled).0 + 1..=self.tip.0 {
             for (key, _) in self.undo_rows(Height(height))? {
                 let EntryKey::Name(name) = key else { continue };
+                if !seen.insert(name.clone()) {
+                    continue;
+                }
+                unsettled.remove(&name);
                 let Some(today) = self.state.name(&name) else { continue };
                 let owner = match state.name_at(&name, *settled, &self.params.rules) {
                     None => continue,
                     Some((_, Stage::Released | Stage::Free)) => None,
                     Some((then, _)) => Some(then.entry.owner),
                 };
-                if owner != Some(today.entry.owner) && !unsettled.contains_key(&name) {
+                if owner != Some(today.entry.owner) {
                     let row = owner.map(|owner| self.last_row_of(&name, today, &owner)).transpose()?.flatten();
                     unsettled.insert(name, row);
                 }

@@ -80,6 +80,7 @@ async fn a_reorganisation_of_two_blocks_holds_what_is_served() {
 async fn a_deep_reorganisation_holds_for_twice_as_many_blocks_as_were_left() {
     let node = TestNode::start(&settling_after(2)).await;
     node.register("alice", 1, &format!("@ A {OLD}")).await;
+    node.register("bob", 1, &format!("@ A {OLD}")).await;
     node.mine(2).await;
     let (x, y) = (TestNode::start(&node.params).await, TestNode::start(&node.params).await);
     x.follow(&node).await;
@@ -95,8 +96,24 @@ async fn a_deep_reorganisation_holds_for_twice_as_many_blocks_as_were_left() {
     for tip in fork + 6..end {
         y.mine_to(tip).await;
         node.follow(&y).await;
-        assert_eq!((node.tip(), node.reader().settled.0.0), (tip, fork));
+        let reader = node.reader();
+        assert_eq!((reader.tip.0, reader.settled.0.0), (tip, fork));
         assert_eq!(node.dig_a("alice").await, found([OLD]), "held at tip {tip}");
+        // Found from block to block it is what it is found anew, also while a name goes to and fro.
+        assert_eq!(*reader.unsettled, reader.find_unsettled(None).unwrap(), "tip {tip}");
+        let bob_is_away = (fork + 8..fork + 12).contains(&tip);
+        assert_eq!(
+            reader.unsettled.keys().map(Name::as_str).collect::<Vec<_>>(),
+            match bob_is_away {
+                true => vec!["alice", "bob"],
+                false => vec!["alice"],
+            }
+        );
+        if let Some(to) = [(fork + 7, 2), (fork + 11, 1)].iter().find_map(|(at, to)| (*at == tip).then_some(*to)) {
+            let bob = name("bob");
+            let entry = y.reader().state.name(&bob).unwrap().entry.clone();
+            y.send(y.plan(0).transfer(&bob, &entry, y.key(to))).await;
+        }
     }
     y.mine_to(end).await;
     node.follow(&y).await;

@@ -157,7 +157,7 @@ impl TestChain {
             settled,
             state,
         };
-        let unsettled = reader.find_unsettled().unwrap();
+        let unsettled = reader.find_unsettled(None).unwrap();
         let served = |name: &_| !unsettled.contains_key(name);
         let provisional = self.pool.provisional(&reader.state, tip, &self.params.rules, served);
         (reader.unsettled, reader.provisional) = (Arc::new(unsettled), Arc::new(provisional));
