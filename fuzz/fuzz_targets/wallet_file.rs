@@ -52,9 +52,12 @@ fn run(data: &[u8]) {
     }
 }
 
-/// What else stands in the file, where a mutation may have put the phrase too.
+/// The names of the file's fields and what else an error may tell, where a mutation may have put the phrase too.
 fn all_but_the_phrase(data: &[u8]) -> String {
-    let mut file: serde_json::Value = serde_json::from_slice(data).unwrap_or_default();
+    // Not every file that a wallet reads is a Value: a number that is too large stands where nobody looks at it.
+    let Ok(mut file) = serde_json::from_slice::<serde_json::Value>(data) else {
+        return String::from_utf8_lossy(data).into_owned();
+    };
     if let Some(fields) = file.as_object_mut() {
         fields.remove("phrase");
     }

@@ -22,6 +22,7 @@
 use std::path::{Path, PathBuf};
 
 use dotp2p_chain::hash::{ChainId, sha256, to_hex};
+use dotp2p_chain::name::Name;
 use dotp2p_chain::params::Params;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
@@ -107,6 +108,16 @@ pub enum FileError {
         /// Ours.
         known: u32,
     },
+    /// Whose it is cannot be read.
+    #[error("{path}: {what}: {advice}")]
+    Whose {
+        /// The file.
+        path: PathBuf,
+        /// Which field is wrong; never its value, which could be the phrase.
+        what: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
     /// Another network's.
     #[error("{path} belongs to network {found:?}, not to {expected:?}")]
     Network {
@@ -125,7 +136,7 @@ pub enum FileError {
         /// The name both have.
         network: String,
         /// Its chain id.
-        found: String,
+        found: ChainId,
         /// Ours.
         expected: ChainId,
     },
@@ -229,19 +240,20 @@ pub(crate) fn parse<T: DeserializeOwned>(
         return Err(FileError::Version { path: path(), found: header.version, known: VERSION });
     }
     let expected = &params.deployment.name;
+    if header.network.parse::<Name>().is_err() {
+        return Err(FileError::Whose { path: path(), what: "its network is not the name of one", advice });
+    }
     if header.network != *expected {
         return Err(FileError::Network { path: path(), found: header.network, expected: expected.clone() });
     }
-    if header.chain_id != params.chain_id.to_string() {
-        let (found, expected) = (one_line(&header.chain_id), params.chain_id);
+    let Ok(found) = header.chain_id.parse::<ChainId>() else {
+        return Err(FileError::Whose { path: path(), what: "its chain_id is not 64 hexadecimal digits", advice });
+    };
+    if found != params.chain_id {
+        let expected = params.chain_id;
         return Err(FileError::Chain { path: path(), network: header.network, found, expected });
     }
     serde_json::from_slice(bytes).map_err(|error| json_error(&error))
-}
-
-/// What a file says, which may be anything, without what would move the cursor.
-fn one_line(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
 }
 
 fn json_error(path: &Path, error: &serde_json::Error, advice: &'static str) -> FileError {
@@ -250,7 +262,8 @@ fn json_error(path: &Path, error: &serde_json::Error, advice: &'static str) -> F
         Category::Eof => FileError::CutOff { path, line, column, advice },
         Category::Syntax | Category::Io => FileError::Damaged { path, line, column, advice },
         Category::Data => {
-            let text = one_line(&error.to_string());
+            // Without what would move the cursor.
+            let text = error.to_string().replace(char::is_control, "\u{fffd}");
             let named = ["unknown field", "missing field", "duplicate field"].iter().any(|it| text.starts_with(it));
             let what = text.split(" at line ").next().filter(|_| named);
             FileError::Content { path, line, what: what.unwrap_or("a value is not of the right kind").to_owned() }
