@@ -52,6 +52,8 @@ pub struct Importer {
     chain: Vector<ChainRow>,
     /// States of the last blocks, the tip's last: whose owners DNS serves is decided by one of them (L2).
     recent: VecDeque<(Height, State)>,
+    /// Whether a run of blocks is imported, between which nobody is served.
+    in_run: bool,
     settled: (Height, State),
     /// Names whose owner changed after the settled block, with what is served instead.
     unsettled: Arc<Unsettled>,
@@ -173,6 +175,7 @@ impl Importer {
             tree,
             history,
             recent: VecDeque::from([(tip, state.clone())]),
+            in_run: false,
             settled: (tip, state.clone()),
             unsettled: Arc::default(),
             unsettled_at: (Height::GENESIS, BlockHash::ZERO),

@@ -9,8 +9,12 @@ use dotp2p_registry::store::{End, Place, RecordKind};
 
 use super::{CheckedBlock, ImportError, Imported, Importer};
 
-/// Blocks that are checked ahead.
-const AHEAD: usize = 8;
+/// Groups of blocks that are checked ahead.
+const AHEAD: usize = 1;
+/// Bytes of blocks whose signatures are checked together: the first group, so that connecting begins soon, and the
+/// largest. Each is twice the one before.
+const GROUP_FIRST: usize = 64 << 10;
+const GROUP_MAX: usize = 1 << 20;
 /// Rows after which a run of blocks is written.
 const ROWS_PER_WRITE: usize = 100_000;
 
@@ -29,6 +33,21 @@ pub struct Spent {
     pub refused: u64,
 }
 
+/// Blocks of `size` bytes, or one that is larger.
+fn next_group(
+    blocks: &mut impl Iterator<Item = (Vec<u8>, Option<Place>)>,
+    size: usize,
+) -> Vec<(Vec<u8>, Option<Place>)> {
+    let (mut group, mut bytes) = (Vec::new(), 0);
+    while bytes < size
+        && let Some(block) = blocks.next()
+    {
+        bytes += block.0.len();
+        group.push(block);
+    }
+    group
+}
+
 /// A block whose parent has not come; one that is stored already is not held in memory.
 enum Waiting {
     Block(Box<CheckedBlock>),
@@ -42,35 +61,51 @@ impl Importer {
     pub fn import_all(
         &mut self,
         blocks: impl Iterator<Item = (Vec<u8>, Option<Place>)> + Send,
+        progress: impl FnMut(u64),
+    ) -> Result<Spent, ImportError> {
+        self.recent.clear();
+        self.in_run = true;
+        let spent = self.run(blocks, progress);
+        self.in_run = false;
+        spent
+    }
+
+    fn run(
+        &mut self,
+        blocks: impl Iterator<Item = (Vec<u8>, Option<Place>)> + Send,
         mut progress: impl FnMut(u64),
     ) -> Result<Spent, ImportError> {
         let params = self.params.clone();
-        let (ready, queue) = sync_channel::<(CheckedBlock, Option<Place>)>(AHEAD);
+        let (ready, queue) = sync_channel::<Vec<(CheckedBlock, Option<Place>)>>(AHEAD);
         let stored = self.store.files();
         std::thread::scope(|scope| {
             // Owned here, so that an early return drops it and the checker does not wait for ever.
             let queue = queue;
             let checker_params = params.clone();
             let checker = scope.spawn(move || {
-                let mut spent = Duration::ZERO;
-                for (encoded, place) in blocks {
+                let (mut spent, mut size) = (Duration::ZERO, GROUP_FIRST);
+                let mut blocks = blocks;
+                loop {
+                    let (encoded, places): (Vec<_>, Vec<_>) = next_group(&mut blocks, size).into_iter().unzip();
+                    if encoded.is_empty() {
+                        break;
+                    }
+                    size = (2 * size).min(GROUP_MAX);
                     let began = Instant::now();
-                    let checked = CheckedBlock::decode(encoded, &checker_params, |_| false);
+                    let checked = CheckedBlock::decode_all(encoded, &checker_params);
                     spent += began.elapsed();
-                    match checked {
-                        Ok(checked) => {
-                            if ready.send((checked, place)).is_err() {
-                                break;
-                            }
-                        }
-                        Err(error) => tracing::debug!(%error, "passed over"),
+                    let passed = |(checked, place): (Result<_, _>, _)| {
+                        checked.inspect_err(|error| tracing::debug!(%error, "passed over")).ok().map(|it| (it, place))
+                    };
+                    if ready.send(checked.into_iter().zip(places).filter_map(passed).collect()).is_err() {
+                        break;
                     }
                 }
                 spent
             });
             let mut spent = Spent::default();
             let mut waiting: HashMap<BlockHash, Vec<Waiting>> = HashMap::new();
-            while let Ok(next) = queue.recv() {
+            for next in queue.iter().flatten() {
                 let began = Instant::now();
                 let mut ready = vec![next];
                 while let Some((checked, place)) = ready.pop() {

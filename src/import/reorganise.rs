@@ -8,7 +8,7 @@ use dotp2p_chain::header_tree::{HeaderTreeError, Reorg};
 use dotp2p_chain::height::Height;
 use dotp2p_chain::history::Node as HistoryNode;
 use dotp2p_chain::tx::Transaction;
-use dotp2p_registry::ledger;
+use dotp2p_registry::ledger::{self, Connected};
 use dotp2p_registry::query::undo_changes;
 use dotp2p_registry::state::State;
 use dotp2p_registry::store::{ChainRow, Commit, HeadRow, RecordKind, decode_undo, encode_undo};
@@ -98,21 +98,17 @@ impl Importer {
         });
         let gone: Vec<HistoryNode> = gone.collect::<Result<_, _>>()?;
         self.history.truncate(reorg.fork.0 + 1);
-        let tried = self.attempt(reorg, came);
-        match tried {
-            Ok(Ok(trial)) => {
-                self.accept(reorg, trial);
-                Ok(Ok(()))
-            }
-            Ok(Err(refusal)) => {
-                self.restore_history(reorg, gone);
-                Ok(Err(refusal))
-            }
-            Err(error) => {
-                self.restore_history(reorg, gone);
-                Err(error)
+        let (in_place, mut trial) = self.begin(reorg);
+        let followed = self.follow(reorg, came, &mut trial);
+        if let Ok(Ok(())) = followed {
+            self.accept(reorg, trial);
+        } else {
+            self.restore_history(reorg, gone);
+            if in_place {
+                self.state = trial.state;
             }
         }
+        followed
     }
 
     fn restore_history(&mut self, reorg: &Reorg, gone: Vec<HistoryNode>) {
@@ -120,21 +116,31 @@ impl Importer {
         gone.into_iter().rev().for_each(|leaf| self.history.push(leaf));
     }
 
-    fn attempt(
-        &mut self,
-        reorg: &Reorg,
-        came: Option<(&BlockHash, &Block)>,
-    ) -> Result<Result<Trial, Refusal>, ImportError> {
-        let mut trial = Trial {
-            state: self.state.clone(),
+    /// A trial that begins where the chain stands; whether it has the state itself, to be given back, or a snapshot.
+    fn begin(&mut self, reorg: &Reorg) -> (bool, Trial) {
+        // One block more needs no snapshot to go back to: refused, it leaves the state as it was. To what is shared with a
+        // snapshot every change is a copy of all nodes above it.
+        let in_place = matches!((reorg.disconnect.as_slice(), reorg.connect.as_slice()), ([], [_]));
+        let trial = Trial {
+            state: if in_place { std::mem::take(&mut self.state) } else { self.state.clone() },
             chain: self.chain.clone(),
             head: self.tip_head,
             recent: self.recent.clone(),
             commit: Commit::default(),
             disconnected: Vec::new(),
         };
+        (in_place, trial)
+    }
+
+    /// Disconnects and connects on `trial`; where the last block fails, its state is that before it.
+    fn follow(
+        &mut self,
+        reorg: &Reorg,
+        came: Option<(&BlockHash, &Block)>,
+        trial: &mut Trial,
+    ) -> Result<Result<(), Refusal>, ImportError> {
         for _ in &reorg.disconnect {
-            self.disconnect(&mut trial)?;
+            self.disconnect(trial)?;
         }
         for next in &reorg.connect {
             let stored;
@@ -145,11 +151,11 @@ impl Importer {
                     &stored
                 }
             };
-            if let Err(error) = self.connect(&mut trial, next, body)? {
+            if let Err(error) = self.connect(trial, next, body)? {
                 return Ok(Err((*next, error)));
             }
         }
-        Ok(Ok(trial))
+        Ok(Ok(()))
     }
 
     fn load(&self, hash: &BlockHash) -> Result<Block, ImportError> {
@@ -200,6 +206,22 @@ impl Importer {
             Ok(connected) => connected,
             Err(error) => return Ok(Err(ImportError::Ledger { hash: *hash, error })),
         };
+        let recorded = self.record(trial, hash, block, &connected);
+        if recorded.is_err() {
+            ledger::disconnect_block(&mut trial.state, &connected.changes);
+        }
+        recorded.map(Ok)
+    }
+
+    /// Notes what a connected block changed, for the next durable write and for the way back.
+    fn record(
+        &mut self,
+        trial: &mut Trial,
+        hash: &BlockHash,
+        block: &Block,
+        connected: &Connected,
+    ) -> Result<(), ImportError> {
+        let roots = &block.head.roots;
         let place = self.head(hash)?.and_then(|row| row.block).unwrap_or_default();
         let undo = self.append(RecordKind::Undo, &encode_undo(&connected.changes))?;
         self.history.push(history_leaf(&block.head)?);
@@ -219,12 +241,14 @@ impl Importer {
         let txids = block.transactions.iter().map(|tx| tx.txid(chain_id)).collect();
         trial.commit.transactions.insert(roots.height, txids);
         trial.head = block.head;
-        trial.recent.push_back((roots.height, trial.state.clone()));
+        if !self.in_run {
+            trial.recent.push_back((roots.height, trial.state.clone()));
+        }
         let keep = usize::try_from(self.params.deployment.dns_confirmations).unwrap_or(usize::MAX).saturating_add(1);
         while trial.recent.len() > keep {
             trial.recent.pop_front();
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn accept(&mut self, reorg: &Reorg, trial: Trial) {
