@@ -21,6 +21,7 @@ use dotp2p_chain::hash::{BlockHash, Txid};
 use dotp2p_chain::height::Height;
 use dotp2p_chain::params::Params;
 use parity_scale_codec::{Decode, Encode};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 pub use self::block_files::{BlockFiles, BlockWriter, End, Place, RecordKind};
 use self::database::DatabaseFiles;
@@ -172,6 +173,16 @@ pub struct Loaded {
     indexed: tx_index::Indexed,
 }
 
+impl Loaded {
+    /// Adds what stood behind it in the database.
+    fn append(&mut self, mut behind: Self) {
+        self.rows.append(&mut behind.rows);
+        self.chain.append(&mut behind.chain);
+        self.heads.append(&mut behind.heads);
+        self.indexed.append(behind.indexed);
+    }
+}
+
 /// The store of one network's folder; holding one locks the folder.
 #[derive(Debug)]
 pub struct Store {
@@ -206,6 +217,7 @@ impl Store {
             database::throw_away(&db_dir).map_err(io(&db_dir))?;
         }
         database::remove_drafts(&db_dir).map_err(io(&db_dir))?;
+        database::warm(&db_dir);
         let config = sled::Config::new().path(&db_dir).cache_capacity(CACHE_BYTES).flush_every_ms(Some(500));
         let db = database::open(&config).map_err(|error| database::error(&db_dir, error))?;
         let db_files = DatabaseFiles::open(&db_dir).map_err(io(&db_dir))?;
@@ -221,13 +233,25 @@ impl Store {
     }
 
     fn load(&self) -> Result<Loaded, StoreError> {
+        // Many ranges, for all cores: the engine reads a page at a time and only when asked.
+        let parts: Vec<Loaded> =
+            schema::ranges().into_par_iter().map(|range| self.load_range(range)).collect::<Result<_, _>>()?;
         let mut loaded = Loaded::default();
-        for item in self.db.iter() {
-            let (key, value) = item.map_err(|error| self.database(error))?;
-            schema::load(&mut loaded, &key, &value).map_err(|what| self.damaged(what))?;
+        parts.into_iter().for_each(|part| loaded.append(part));
+        if let Some(value) = self.db.get(schema::meta_key()).map_err(|error| self.database(error))? {
+            loaded.meta = schema::decode_meta(&value).map_err(|what| self.damaged(what))?;
         }
         loaded.heads.sort_by_key(|(_, head)| head.sequence);
         self.check_loaded(&loaded).map_err(|what| self.damaged(what))?;
+        Ok(loaded)
+    }
+
+    fn load_range(&self, range: schema::Range) -> Result<Loaded, StoreError> {
+        let mut loaded = Loaded::default();
+        for item in self.db.range(range) {
+            let (key, value) = item.map_err(|error| self.database(error))?;
+            schema::load(&mut loaded, &key, &value).map_err(|what| self.damaged(what))?;
+        }
         Ok(loaded)
     }
 

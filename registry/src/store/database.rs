@@ -88,6 +88,16 @@ pub(super) fn open(config: &sled::Config) -> sled::Result<sled::Db> {
     }
 }
 
+/// Has the log read from end to end, beside everything else. The engine reads a page here and a page there, and a disk that
+/// was not asked for the whole gives each of them late.
+pub(super) fn warm(dir: &Path) {
+    let log = dir.join("db");
+    std::thread::spawn(move || {
+        // What cannot be read is told by whoever needs it.
+        let _ = File::open(log).and_then(|mut log| io::copy(&mut log, &mut io::sink()));
+    });
+}
+
 /// Removes the database, if there is one. Renamed first, so that a crash never leaves half a database under its name.
 pub(super) fn throw_away(dir: &Path) -> io::Result<()> {
     let old = dir.with_file_name("db.old");

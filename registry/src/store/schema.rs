@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::Bound;
 use std::path::Path;
 
 use dotp2p_chain::block::BlockHead;
@@ -43,7 +44,7 @@ pub(super) fn write(batch: &mut sled::Batch, commit: &Commit, end: End) {
     for (hash, row) in &commit.heads {
         put(batch, head_key(hash), Some(encode_head(row)));
     }
-    put(batch, vec![META], Some(Meta { end, ..commit.meta }.encode()));
+    put(batch, meta_key().to_vec(), Some(Meta { end, ..commit.meta }.encode()));
 }
 
 fn put(batch: &mut sled::Batch, key: Vec<u8>, value: Option<Vec<u8>>) {
@@ -73,11 +74,34 @@ pub(super) fn load(loaded: &mut Loaded, key: &[u8], value: &[u8]) -> Result<(), 
             let hash = BlockHash(id.try_into().map_err(|_| "a header's key does not decode")?);
             loaded.heads.push((hash, decode_head(value).ok_or("a header does not decode")?));
         }
-        META => loaded.meta = whole::<Meta>(value).ok_or("the tip does not decode")?,
+        // Read by itself.
+        META => {}
         TX => loaded.indexed.add(key)?,
         other => return Err(format!("a key of unknown kind {other:#04x}")),
     }
     Ok(())
+}
+
+/// Keys from one to another.
+pub(super) type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+
+/// Where the database is cut into ranges of about one size that can be read side by side: ids of accounts and headers are as
+/// good as random, names are not, and all else is little and stays in one range.
+pub(super) fn ranges() -> Vec<Range> {
+    let heads = (0..=u8::MAX).step_by(16).map(|first| key(HEAD, &[first]));
+    let rows = (0..2).flat_map(|kind| (0..=u8::MAX).step_by(4).map(move |first| key(STATE, &[kind, first])));
+    let cuts: Vec<Vec<u8>> = heads.chain(rows).collect();
+    let begins = std::iter::once(Bound::Unbounded).chain(cuts.iter().cloned().map(Bound::Included));
+    let ends = cuts.iter().cloned().map(Bound::Excluded).chain([Bound::Unbounded]);
+    begins.zip(ends).collect()
+}
+
+pub(super) fn meta_key() -> [u8; 1] {
+    [META]
+}
+
+pub(super) fn decode_meta(value: &[u8]) -> Result<Meta, String> {
+    whole(value).ok_or_else(|| "the tip does not decode".to_owned())
 }
 
 fn whole<T: Decode>(mut bytes: &[u8]) -> Option<T> {
@@ -165,4 +189,26 @@ pub(super) fn tx_key(level: u8, number: u32, rest: &[u8]) -> Vec<u8> {
 pub(super) fn tx_number(key: &[u8]) -> Option<Height> {
     let bytes = key.get(2..6)?.try_into().ok()?;
     Some(Height(u32::from_be_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_in_one_range_and_the_chain_in_one_alone() {
+        let ranges = ranges();
+        let keys = [vec![], key(CHAIN, &[0; 4]), key(CHAIN, &[255; 4]), head_key(&BlockHash([7; 32])), vec![META]];
+        let rows =
+            [(0, 0), (0, 255), (1, b'0'), (1, b'z'), (2, 9), (4, 0)].map(|(kind, id)| key(STATE, &[kind, id, 8]));
+        let range_of = |key: &Vec<u8>| -> Vec<usize> {
+            let places = ranges.iter().enumerate();
+            places.filter(|(_, range)| std::ops::RangeBounds::contains(*range, key)).map(|(at, _)| at).collect()
+        };
+        for key in keys.iter().chain(&rows).chain([&vec![TX, 1], &vec![255]]) {
+            assert_eq!(range_of(key).len(), 1, "{key:02x?}");
+        }
+        assert_eq!(range_of(&keys[1]), range_of(&keys[2]));
+        assert!(range_of(&rows[0]) < range_of(&rows[1]) && range_of(&rows[1]) < range_of(&rows[2]));
+    }
 }

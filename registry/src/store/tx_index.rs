@@ -79,6 +79,11 @@ impl Indexed {
         Ok(())
     }
 
+    /// Adds what another range of the index held.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
     /// The first height from the lowest list on, up to `tip`, that has no list.
     pub(super) fn missing(&self, tip: Height) -> Option<Height> {
         let Some(first) = self.0.first() else { return (tip > Height::GENESIS).then_some(tip) };
