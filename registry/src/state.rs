@@ -11,9 +11,11 @@ use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::name::Name;
 use dotp2p_chain::params::Rules;
 use imbl::OrdSet;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::slice::ParallelSliceMut;
 
 use crate::row::{NameRow, Row};
-use crate::state_tree::StateTree;
+use crate::state_tree::{self, StateTree};
 use crate::view::Change;
 
 /// The state after a block.
@@ -35,22 +37,23 @@ impl State {
     /// The state of these rows, in any order; a key given twice keeps its last row.
     #[must_use]
     pub fn from_rows(rows: Vec<(EntryKey, Row)>) -> Self {
-        let tree = StateTree::from_rows(rows);
+        let items = state_tree::items(rows);
+        let leaves = || items.par_iter().filter_map(|(_, leaf)| leaf.as_ref());
         let names = || {
-            tree.leaves().filter_map(|leaf| match (&leaf.key, &leaf.row) {
+            leaves().filter_map(|leaf| match (&leaf.key, &leaf.row) {
                 (EntryKey::Name(name), Row::Name(row)) => Some((name, &row.entry)),
                 _ => None,
             })
         };
-        let (by_owner, by_expiry) = rayon::join(
-            || sorted(names().map(|(name, entry)| (entry.owner, name.clone()))),
-            || sorted(names().map(|(name, entry)| (entry.expires, name.clone()))),
-        );
-        let commitments = tree.leaves().filter_map(|leaf| match (&leaf.key, &leaf.row) {
+        let commitments = leaves().filter_map(|leaf| match (&leaf.key, &leaf.row) {
             (EntryKey::Commitment(hash), Row::Commitment(entry)) => Some((entry.height, *hash)),
             _ => None,
         });
-        let commitments = sorted(commitments);
+        let commitments = sorted(commitments.collect());
+        let owners = names().map(|(name, entry)| (entry.owner, name.clone())).collect();
+        let expiries = names().map(|(name, entry)| (entry.expires, name.clone())).collect();
+        let (tree, (by_owner, by_expiry)) =
+            rayon::join(|| StateTree::from_items(items), || rayon::join(|| sorted(owners), || sorted(expiries)));
         Self { tree, by_owner, by_expiry, commitments }
     }
 
@@ -185,9 +188,8 @@ impl State {
 }
 
 /// An index of all at once: in order, each goes next to the one before.
-fn sorted<T: Ord + Clone>(items: impl Iterator<Item = T>) -> OrdSet<T> {
-    let mut items: Vec<T> = items.collect();
-    items.sort_unstable();
+fn sorted<T: Ord + Clone + Send>(mut items: Vec<T>) -> OrdSet<T> {
+    items.par_sort_unstable();
     items.into_iter().collect()
 }
 

@@ -63,7 +63,24 @@ impl Node {
 const FOR_ALL_CORES: usize = 1 << 16;
 
 /// A new leaf at a key, or none.
-type Item = (TrieKey, Option<Arc<Leaf>>);
+pub(crate) type Item = (TrieKey, Option<Arc<Leaf>>);
+
+/// A leaf for each of these rows, in the order of the tree, made on all cores; a key given twice keeps its last row.
+pub(crate) fn items(rows: Vec<(EntryKey, Row)>) -> Vec<Item> {
+    let item = |(key, row): (EntryKey, Row)| {
+        let trie_key = key.trie_key();
+        (trie_key, Some(Arc::new(Leaf::new(trie_key, key, row))))
+    };
+    let mut items: Vec<Item> = rows.into_par_iter().map(item).collect();
+    items.par_sort_by_key(|item| item.0);
+    items.dedup_by(|later, kept| {
+        later.0 == kept.0 && {
+            std::mem::swap(later, kept);
+            true
+        }
+    });
+    items
+}
 
 /// The state tree.
 #[derive(Clone, Debug, Default)]
@@ -73,18 +90,11 @@ impl StateTree {
     /// The tree of these rows, in any order, made on all cores; a key given twice keeps its last row.
     #[must_use]
     pub fn from_rows(rows: Vec<(EntryKey, Row)>) -> Self {
-        let item = |(key, row): (EntryKey, Row)| {
-            let trie_key = key.trie_key();
-            (trie_key, Some(Arc::new(Leaf::new(trie_key, key, row))))
-        };
-        let mut items: Vec<Item> = rows.into_par_iter().map(item).collect();
-        items.par_sort_by_key(|item| item.0);
-        items.dedup_by(|later, kept| {
-            later.0 == kept.0 && {
-                std::mem::swap(later, kept);
-                true
-            }
-        });
+        Self::from_items(items(rows))
+    }
+
+    /// The tree of what [`items`] gave.
+    pub(crate) fn from_items(mut items: Vec<Item>) -> Self {
         Self(build(0, &mut items))
     }
 

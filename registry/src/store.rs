@@ -234,8 +234,9 @@ impl Store {
 
     fn load(&self) -> Result<Loaded, StoreError> {
         // Many ranges, for all cores: the engine reads a page at a time and only when asked.
+        let ranges = schema::ranges(&self.db).map_err(|error| self.database(error))?;
         let parts: Vec<Loaded> =
-            schema::ranges().into_par_iter().map(|range| self.load_range(range)).collect::<Result<_, _>>()?;
+            ranges.into_par_iter().map(|range| self.load_range(range)).collect::<Result<_, _>>()?;
         let mut loaded = Loaded::default();
         parts.into_iter().for_each(|part| loaded.append(part));
         if let Some(value) = self.db.get(schema::meta_key()).map_err(|error| self.database(error))? {

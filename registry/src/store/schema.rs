@@ -85,15 +85,41 @@ pub(super) fn load(loaded: &mut Loaded, key: &[u8], value: &[u8]) -> Result<(), 
 /// Keys from one to another.
 pub(super) type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
-/// Where the database is cut into ranges of about one size that can be read side by side: ids of accounts and headers are as
-/// good as random, names are not, and all else is little and stays in one range.
-pub(super) fn ranges() -> Vec<Range> {
-    let heads = (0..=u8::MAX).step_by(16).map(|first| key(HEAD, &[first]));
-    let rows = (0..2).flat_map(|kind| (0..=u8::MAX).step_by(4).map(move |first| key(STATE, &[kind, first])));
-    let cuts: Vec<Vec<u8>> = heads.chain(rows).collect();
+/// The database in ranges that can be read side by side: headers, accounts and names are cut into [`PARTS`] each, all else is
+/// little and stays whole.
+pub(super) fn ranges(db: &sled::Db) -> sled::Result<Vec<Range>> {
+    let mut cuts = Vec::new();
+    for prefix in [&[HEAD][..], &[STATE, 0], &[STATE, 1]] {
+        let mut keys = db.scan_prefix(prefix).keys();
+        if let (Some(first), Some(last)) = (keys.next().transpose()?, keys.next_back().transpose()?) {
+            cuts.extend(between(&first, &last));
+        }
+    }
     let begins = std::iter::once(Bound::Unbounded).chain(cuts.iter().cloned().map(Bound::Included));
     let ends = cuts.iter().cloned().map(Bound::Excluded).chain([Bound::Unbounded]);
-    begins.zip(ends).collect()
+    Ok(begins.zip(ends).collect())
+}
+
+/// Parts of a kind: many more than cores, because names do not spread evenly.
+const PARTS: u64 = 64;
+
+/// Keys at even distances from `first` to `last`, by the eight bytes after those that both begin with; `first` among them.
+fn between(first: &[u8], last: &[u8]) -> Vec<Vec<u8>> {
+    let common = first.iter().zip(last).take_while(|(a, b)| a == b).count();
+    let number = |key: &[u8]| {
+        let bytes = key.iter().copied().skip(common).chain(std::iter::repeat(0));
+        bytes.take(8).fold(0u64, |number, byte| number << 8 | u64::from(byte))
+    };
+    let (begin, step) = (number(first), number(last).saturating_sub(number(first)) / PARTS);
+    let cut = |part: u64| {
+        let mut key = first.get(..common).unwrap_or_default().to_vec();
+        key.extend_from_slice(&(begin + part * step).to_be_bytes());
+        key
+    };
+    let mut cuts = vec![first.to_vec()];
+    // The numbers ascend, the keys too: only the first, which may be shorter or longer than its number, is left out.
+    cuts.extend((1..PARTS).filter(|_| step > 0).map(cut));
+    cuts
 }
 
 pub(super) fn meta_key() -> [u8; 1] {
@@ -193,22 +219,43 @@ pub(super) fn tx_number(key: &[u8]) -> Option<Height> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
     use super::*;
 
     #[test]
     fn every_key_is_in_one_range_and_the_chain_in_one_alone() {
-        let ranges = ranges();
-        let keys = [vec![], key(CHAIN, &[0; 4]), key(CHAIN, &[255; 4]), head_key(&BlockHash([7; 32])), vec![META]];
-        let rows =
-            [(0, 0), (0, 255), (1, b'0'), (1, b'z'), (2, 9), (4, 0)].map(|(kind, id)| key(STATE, &[kind, id, 8]));
-        let range_of = |key: &Vec<u8>| -> Vec<usize> {
-            let places = ranges.iter().enumerate();
-            places.filter(|(_, range)| std::ops::RangeBounds::contains(*range, key)).map(|(at, _)| at).collect()
-        };
-        for key in keys.iter().chain(&rows).chain([&vec![TX, 1], &vec![255]]) {
-            assert_eq!(range_of(key).len(), 1, "{key:02x?}");
+        let dir = tempfile::tempdir().unwrap();
+        let db = sled::open(dir.path()).unwrap();
+        let whole = [(Bound::Unbounded, Bound::Unbounded)];
+        assert_eq!(ranges(&db).unwrap(), whole, "an empty database");
+        let names = (0..500).map(|at| key(STATE, &[&[1][..], format!("name{at}").as_bytes()].concat()));
+        let accounts = (0..=255).map(|at| key(STATE, &[&[0, at][..], &[at; 31]].concat()));
+        let heads = (0..100).map(|at| head_key(&BlockHash([at; 32])));
+        let rest = [vec![0], key(CHAIN, &[0; 4]), key(CHAIN, &[255; 4]), vec![META], key(STATE, &[2, 9]), vec![TX, 1]];
+        let keys: Vec<Vec<u8>> = names.chain(accounts).chain(heads).chain(rest).collect();
+        keys.iter().for_each(|key| assert!(db.insert(key, &[]).unwrap().is_none()));
+        let ranges = ranges(&db).unwrap();
+        let parts: Vec<Vec<sled::IVec>> =
+            ranges.iter().map(|range| db.range(range.clone()).keys().collect::<Result<_, _>>().unwrap()).collect();
+        assert_eq!(parts.concat(), db.iter().keys().collect::<Result<Vec<_>, _>>().unwrap(), "each once, in order");
+        let chain = [key(CHAIN, &[0; 4]), key(CHAIN, &[255; 4])];
+        assert!(parts.iter().any(|part| chain.iter().all(|key| part.contains(&key.as_slice().into()))));
+        assert!(parts.iter().all(|part| part.len() < 120), "none is much larger than the others");
+    }
+
+    #[test]
+    fn cuts_ascend() {
+        for (first, last) in
+            [("a", "a"), ("a", "b"), ("a", "ab"), ("", "zz"), ("name0", "name999999"), ("abcdefgh1", "abcdefgh2")]
+        {
+            let cuts = between(first.as_bytes(), last.as_bytes());
+            assert_eq!(cuts[0], first.as_bytes());
+            assert!(
+                cuts.is_sorted_by(|a, b| a < b)
+                    && cuts[1..].iter().all(|cut| *cut < [last.as_bytes(), &[0; 8]].concat()),
+                "{first} {last}: {cuts:02x?}"
+            );
         }
-        assert_eq!(range_of(&keys[1]), range_of(&keys[2]));
-        assert!(range_of(&rows[0]) < range_of(&rows[1]) && range_of(&rows[1]) < range_of(&rows[2]));
     }
 }
