@@ -147,18 +147,6 @@ pub struct Commit {
     pub meta: Meta,
 }
 
-impl Commit {
-    /// Adds what a connected block changed.
-    pub fn connect(&mut self, changes: &[Change]) {
-        self.rows.extend(changes.iter().map(|change| (change.key.clone(), change.after.clone())));
-    }
-
-    /// Adds what taking a block back changes.
-    pub fn disconnect(&mut self, changes: &[Change]) {
-        self.rows.extend(changes.iter().map(|change| (change.key.clone(), change.before.clone())));
-    }
-}
-
 /// All that was stored, read at start.
 #[derive(Debug, Default)]
 pub struct Loaded {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use dotp2p_chain::block::{Block, BlockHead};
+use dotp2p_chain::entry::EntryKey;
 use dotp2p_chain::hash::BlockHash;
 use dotp2p_chain::header_tree::{HeaderTreeError, Reorg};
 use dotp2p_chain::height::Height;
@@ -10,6 +11,7 @@ use dotp2p_chain::history::Node as HistoryNode;
 use dotp2p_chain::tx::Transaction;
 use dotp2p_registry::ledger::{self, Connected};
 use dotp2p_registry::query::undo_changes;
+use dotp2p_registry::row::Row;
 use dotp2p_registry::state::State;
 use dotp2p_registry::store::{ChainRow, Commit, HeadRow, RecordKind, decode_undo, encode_undo};
 use imbl::Vector;
@@ -25,6 +27,9 @@ struct Trial {
     chain: Vector<ChainRow>,
     head: BlockHead,
     recent: VecDeque<(Height, State)>,
+    /// Rows that changed, the last of each the valid one.
+    rows: Vec<(EntryKey, Option<Row>)>,
+    /// The rest of what is to be written.
     commit: Commit,
     /// The transactions of each block taken back, the tip's first.
     disconnected: Vec<Vec<Transaction>>,
@@ -126,6 +131,7 @@ impl Importer {
             chain: self.chain.clone(),
             head: self.tip_head,
             recent: self.recent.clone(),
+            rows: Vec::new(),
             commit: Commit::default(),
             disconnected: Vec::new(),
         };
@@ -175,7 +181,7 @@ impl Importer {
         let before = decode_undo(&bytes).ok_or_else(|| damaged(format!("the undo of block {} is broken", row.hash)))?;
         let changes = undo_changes(&trial.state, before);
         ledger::disconnect_block(&mut trial.state, &changes);
-        trial.commit.disconnect(&changes);
+        trial.rows.extend(changes.into_iter().map(|change| (change.key, change.before)));
         let height = Height(super::importer_tip(&trial.chain)).next();
         trial.commit.chain.insert(height, None);
         // Where nothing is connected after, this is the tip.
@@ -207,10 +213,12 @@ impl Importer {
             Err(error) => return Ok(Err(ImportError::Ledger { hash: *hash, error })),
         };
         let recorded = self.record(trial, hash, block, &connected);
-        if recorded.is_err() {
+        if let Err(error) = recorded {
             ledger::disconnect_block(&mut trial.state, &connected.changes);
+            return Err(error);
         }
-        recorded.map(Ok)
+        trial.rows.extend(connected.changes.into_iter().map(|change| (change.key, change.after)));
+        Ok(Ok(()))
     }
 
     /// Notes what a connected block changed, for the next durable write and for the way back.
@@ -235,7 +243,6 @@ impl Importer {
             issued: issued.saturating_add(self.params.rules.subsidy_at(roots.height).atoms()),
         };
         trial.chain.push_back(row);
-        trial.commit.connect(&connected.changes);
         trial.commit.chain.insert(roots.height, Some(row));
         let chain_id = &self.params.chain_id;
         let txids = block.transactions.iter().map(|tx| tx.txid(chain_id)).collect();
@@ -257,7 +264,7 @@ impl Importer {
         self.tip_head = trial.head;
         self.recent = trial.recent;
         // Not `append`, which rebuilds the whole map: what waits may be a hundred times what a block adds.
-        self.pending.rows.extend(trial.commit.rows);
+        self.pending.rows.extend(trial.rows);
         self.pending.chain.extend(trial.commit.chain);
         self.pending.transactions.extend(trial.commit.transactions);
         if reorg.disconnect.len() >= 2 {

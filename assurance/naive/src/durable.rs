@@ -48,7 +48,7 @@ impl Durable {
         let place = self.store().append(RecordKind::Block, &block.encode()).expect(files);
         let undo = self.store().append(RecordKind::Undo, undo).expect(files);
         self.undos.push(undo);
-        self.pending.connect(changes);
+        self.pending.rows.extend(changes.iter().map(|change| (change.key.clone(), change.after.clone())));
         let row = ChainRow { hash: block.hash(), block: place, undo: Some(undo), burned: 0, issued: 0 };
         let height = block.head.roots.height;
         self.pending.chain.insert(height, Some(row));
@@ -65,7 +65,7 @@ impl Durable {
 
     /// Not committed by itself: the node writes a reorganisation as a whole.
     pub fn disconnect(&mut self, changes: &[Change]) {
-        self.pending.disconnect(changes);
+        self.pending.rows.extend(changes.iter().map(|change| (change.key.clone(), change.before.clone())));
         let above = u32::try_from(self.undos.len()).unwrap_or(u32::MAX).saturating_add(1);
         self.pending.chain.insert(Height(above), None);
     }

@@ -112,7 +112,7 @@ impl TestChain {
             ..Commit::default()
         };
         if let Some(connected) = connected {
-            commit.connect(&connected.changes);
+            commit.rows.extend(connected.changes.iter().map(|change| (change.key.clone(), change.after.clone())));
         }
         self.store.commit(&commit).unwrap();
         self.history.push(HistoryNode::leaf(&block.head.header).unwrap());
