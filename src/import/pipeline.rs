@@ -16,7 +16,7 @@ const AHEAD: usize = 1;
 const GROUP_FIRST: usize = 64 << 10;
 const GROUP_MAX: usize = 1 << 20;
 /// Rows after which a run of blocks is written.
-const ROWS_PER_WRITE: usize = 100_000;
+const ROWS_PER_WRITE: usize = 50_000;
 
 /// How long the stages of a run took, each on its own thread or threads.
 #[derive(Clone, Copy, Debug, Default)]
