@@ -6,7 +6,8 @@
     assurance/run.py --list       what there is
     assurance/run.py --page       writes the page anew from the figures there are
 
-Each command ends with a line `assurance: figures`. The figures of what was not run stay as they were, with their date.
+Each command ends with a line `assurance: figures`. A goal that was missed is told in a line `MISSED: …` before it, stands
+beside the figures, and fails the run. The figures of what was not run stay as they were, with their date.
 """
 
 import datetime
@@ -108,17 +109,21 @@ PROMISES = [
 def run(name, command):
     print(f"\n==== {name}: {command}", flush=True)
     began = time.monotonic()
-    figures = None
+    figures, missed = None, []
     with subprocess.Popen(["bash", "-c", command], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             print(line, end="", flush=True)
             if line.startswith("assurance: "):
                 figures = line.removeprefix("assurance: ").strip()
-    if process.returncode != 0 or figures is None:
+            if line.startswith("MISSED: "):
+                missed.append(line.removeprefix("MISSED: ").strip())
+    if figures is None or (process.returncode != 0 and not missed):
         reason = f"exit {process.returncode}" if process.returncode else "it printed no line `assurance: …`"
         return None, reason
+    if missed:
+        figures += ". **Missed**: " + "; ".join(missed)
     seconds = round(time.monotonic() - began)
-    return {"figures": figures, "seconds": seconds, "date": datetime.date.today().isoformat()}, None
+    return {"figures": figures, "seconds": seconds, "date": datetime.date.today().isoformat()}, "; ".join(missed) or None
 
 
 def write_page(figures):
@@ -152,7 +157,7 @@ def main():
         seen, reason = run(name, command)
         if seen:
             figures[name] = seen
-        else:
+        if reason:
             failed.append(f"{name}: {reason}")
         # At once: an interrupted run keeps what it has.
         partial = FIGURES.with_suffix(".new")

@@ -285,8 +285,7 @@ class Trials:
 
 
 def main():
-    cases, seed = int(sys.argv[1]) if len(sys.argv) > 1 else 1000, nodes.seed()
-    print(f"{cases} cases; to replay: SEED={seed} tests/system/damage.py {cases}", flush=True)
+    cases, seed = nodes.asked("cases", 1000)
     parts = []
 
     def run():

@@ -212,8 +212,7 @@ class Test:
 
 
 def main():
-    points, seed = int(sys.argv[1]) if len(sys.argv) > 1 else 200, nodes.seed()
-    print(f"{points} points; to replay: SEED={seed} tests/system/disk_full.py {points}", flush=True)
+    points, seed = nodes.asked("points", 200)
     if os.geteuid():
         sys.exit("needs root, to mount a tmpfs")
     with nodes.scratch("disk-full") as folder:

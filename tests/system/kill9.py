@@ -324,10 +324,9 @@ class Test:
 
 
 def main():
-    kills, seed = int(sys.argv[1]) if len(sys.argv) > 1 else 100, nodes.seed()
+    kills, seed = nodes.asked("kills", 100)
     if kills < 1:
         sys.exit("at least one kill")
-    print(f"{kills} kills; to replay: SEED={seed} tests/system/kill9.py {kills}", flush=True)
     with nodes.scratch("kill9") as folder:
         test = Test(folder, kills, seed)
         return nodes.finish(lambda: test.report(test.run(), seed), lambda: (test.victim, test.rival))

@@ -251,6 +251,14 @@ def seed():
     return int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
 
 
+def asked(what, unless_given):
+    """How many of `what` the command line asks for, and the seed; says how to replay them."""
+    count, drawn = int(sys.argv[1]) if len(sys.argv) > 1 else unless_given, seed()
+    script = pathlib.Path(sys.argv[0]).resolve().relative_to(ROOT)
+    print(f"{count} {what}; to replay: SEED={drawn} {script} {count}", flush=True)
+    return count, drawn
+
+
 def derived(*parts):
     """A generator for one part of a run, whatever the other parts drew."""
     text = "/".join(map(str, parts)).encode()

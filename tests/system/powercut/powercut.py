@@ -349,8 +349,7 @@ def main():
         parts = []
         with nodes.scratch("powercut") as folder:
             return nodes.finish(lambda: check_shim(folder, nodes.seed(), parts), lambda: parts)
-    blocks, seed = int(sys.argv[1]) if len(sys.argv) > 1 else 300, nodes.seed()
-    print(f"{blocks} blocks; to replay: SEED={seed} tests/system/powercut/powercut.py {blocks}", flush=True)
+    blocks, seed = nodes.asked("blocks", 300)
     os.umask(0o077)
     parts = []
 
