@@ -87,13 +87,7 @@ pub(crate) fn items(rows: Vec<(EntryKey, Row)>) -> Vec<Item> {
 pub struct StateTree(Node);
 
 impl StateTree {
-    /// The tree of these rows, in any order, made on all cores; a key given twice keeps its last row.
-    #[must_use]
-    pub fn from_rows(rows: Vec<(EntryKey, Row)>) -> Self {
-        Self::from_items(items(rows))
-    }
-
-    /// The tree of what [`items`] gave.
+    /// The tree of what [`items`] gave, made on all cores.
     pub(crate) fn from_items(mut items: Vec<Item>) -> Self {
         Self(build(0, &mut items))
     }
