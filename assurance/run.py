@@ -6,7 +6,7 @@
     assurance/run.py --list       what there is
     assurance/run.py --page       writes the page anew from the figures there are
 
-Each command ends with a line `assurance: figures`. A goal that was missed is told in a line `MISSED: …` before it, stands
+Each command ends with a line `assurance: figures`; of several each is taken. A goal that was missed is told in a line `MISSED: …` before it, stands
 beside the figures, and fails the run. The figures of what was not run stay as they were, with their date.
 """
 
@@ -109,17 +109,18 @@ PROMISES = [
 def run(name, command):
     print(f"\n==== {name}: {command}", flush=True)
     began = time.monotonic()
-    figures, missed = None, []
+    figures, missed = [], []
     with subprocess.Popen(["bash", "-c", command], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             print(line, end="", flush=True)
             if line.startswith("assurance: "):
-                figures = line.removeprefix("assurance: ").strip()
+                figures.append(line.removeprefix("assurance: ").strip())
             if line.startswith("MISSED: "):
                 missed.append(line.removeprefix("MISSED: ").strip())
-    if figures is None or (process.returncode != 0 and not missed):
+    if not figures or (process.returncode != 0 and not missed):
         reason = f"exit {process.returncode}" if process.returncode else "it printed no line `assurance: …`"
         return None, reason
+    figures = "; ".join(figures)
     if missed:
         figures += ". **Missed**: " + "; ".join(missed)
     seconds = round(time.monotonic() - began)

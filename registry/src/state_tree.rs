@@ -59,8 +59,8 @@ impl Node {
     }
 }
 
-/// Leaves from which on a subtree is built on all cores: at start, not while a block connects.
-const FOR_ALL_CORES: usize = 1 << 16;
+/// Leaves from which on a subtree is built on all cores: at start, not while a block connects. Tests have few leaves.
+const FOR_ALL_CORES: usize = if cfg!(test) { 4 } else { 65_536 };
 
 /// A new leaf at a key, or none.
 pub(crate) type Item = (TrieKey, Option<Arc<Leaf>>);

@@ -159,6 +159,8 @@ def clients(args):
                 right += not differs
             print(f"{client:5} {'TCP' if tcp else 'UDP'}: {right} of {len(asked)} answers as expected")
             bad += len(asked) - right
+    total = 6 * len(asked)
+    print(f"assurance: {total - bad} of {total} answers as expected, by dig, kdig and drill over UDP and TCP")
     return bad
 
 
@@ -194,6 +196,7 @@ def knot(args):
                 print(f"{'TCP' if tcp else 'UDP'} {question.name} {question.type} (- Knot, + ours)", *differs, sep="\n")
                 bad += 1
     print(f"Knot and ours: {compared - bad} of {compared} answers equal, but for:{LEGITIMATE}", end="")
+    print(f"assurance: {compared - bad} of {compared} answers equal to Knot's")
     return bad
 
 
