@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dotp2p_chain::amount::Amount;
 use dotp2p_chain::entry::{Account, CommitmentEntry, EntryKey, NameEntry, Stage};
-use dotp2p_chain::hash::{ChainId, CommitmentHash, Txid};
+use dotp2p_chain::hash::{BlockHash, ChainId, CommitmentHash, Txid};
 use dotp2p_chain::height::Height;
 use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::name::Name;
@@ -40,6 +40,8 @@ struct Open {
     wallet: Wallet,
     registrations: Registrations,
     waiting: HashMap<Name, (Waiting, Option<u32>)>,
+    /// The tip at which registrations were last asked for.
+    seen: Option<(Height, BlockHash)>,
 }
 
 fn file_error(error: &FileError) -> WalletError {
@@ -68,7 +70,7 @@ impl WalletService {
             let registrations = Registrations::open(&self.registrations_path, &self.params);
             let registrations = registrations.map_err(|error| file_error(&error))?;
             tracing::info!(path = %self.path.display(), address = %wallet.first_address(), "wallet opened");
-            *open = Some(Open { wallet, registrations, waiting: HashMap::new() });
+            *open = Some(Open { wallet, registrations, waiting: HashMap::new(), seen: None });
         }
         Ok(open)
     }
@@ -165,9 +167,18 @@ impl WalletService {
         wants.unwrap_or(false)
     }
 
-    /// The names whose registration is not over.
+    /// The names whose registration is not over. At start, and when the last tip seen is no longer in the chain, those whose
+    /// claim went with it are under way again.
     pub fn under_way(&self, reader: &Reader) -> Result<Vec<Name>, WalletError> {
-        self.with(reader, |open| Ok(open.registrations.under_way().map(|(name, _)| name.clone()).collect()))
+        self.with(reader, |open| {
+            let is_there = open.seen.is_some_and(|(height, hash)| reader.is_active(height, &hash));
+            if !is_there && open.registrations.reopen(&View(reader)) {
+                tracing::warn!("a reorganisation took a registered name away; it is registered again");
+                self.save(open)?;
+            }
+            open.seen = Some((reader.tip, reader.tip_hash()));
+            Ok(open.registrations.under_way().map(|(name, _)| name.clone()).collect())
+        })
     }
 
     /// Asks a registration for its next step at the reader's tip; what it wants sent is stored before it is given.

@@ -96,6 +96,11 @@ impl Registrations {
         Some(self.find_mut(name)?.next_reserving(chain, keys, &reserved))
     }
 
+    /// After a reorganisation, [`Registration::reopen`] for all; whether one goes on again.
+    pub fn reopen(&mut self, chain: &impl Chain) -> bool {
+        self.content.registrations.iter_mut().fold(false, |any, it| it.reopen(chain) | any)
+    }
+
     /// The names whose registration is not over, with the key each will belong to.
     pub fn under_way(&self) -> impl Iterator<Item = (&Name, PublicKey)> {
         self.iter().filter(|it| !it.is_over()).map(|it| (it.name(), it.owner()))

@@ -10,7 +10,7 @@ use dotp2p_chain::height::Height;
 use dotp2p_chain::op::Op;
 use dotp2p_chain::records::{EMPTY, Limits, Owner, RecordSet, Records, records_hash};
 use dotp2p_chain::tx::Transaction;
-use dotp2p_wallet::registration::Failure;
+use dotp2p_wallet::registration::{Failure, SETTLED_BLOCKS};
 use dotp2p_wallet::{Action, Chain, Keys, Registration, Registrations, Request, RequestError, Step, TxPlan, Waiting};
 
 fn records() -> Vec<u8> {
@@ -254,6 +254,24 @@ fn a_reorganisation_goes_back_a_step() {
         assert_eq!((net.state().commits.len(), net.state().claims.len(), alice.attempt()), (1, 1, 0));
         assert_eq!(net.balance(&keys), Amount::from_coins(50).checked_sub(alice.spent()).unwrap().atoms());
     }
+}
+
+#[test]
+fn a_registration_that_was_over_goes_on_when_its_claim_is_gone() {
+    let (mut net, keys) = start();
+    net.mine_empty(5);
+    let mut alice = Registration::begin(alice(2), &net, &keys).unwrap();
+    until(&mut net, &mut alice, &keys, &Step::Done);
+    assert!(!alice.is_over() && !alice.reopen(&net));
+    net.mine_empty(SETTLED_BLOCKS);
+    step(&mut net, &mut alice, &keys);
+    assert!(alice.is_over() && !alice.reopen(&net), "the claim is where it was");
+    net.disconnect(SETTLED_BLOCKS + 5);
+    net.pool.clear();
+    net.mine_empty(SETTLED_BLOCKS + 6);
+    assert!(alice.reopen(&net) && !alice.is_over());
+    until(&mut net, &mut alice, &keys, &Step::Done);
+    assert_eq!(net.owner("alice"), Some(keys.first()));
 }
 
 #[test]

@@ -56,6 +56,18 @@ impl Registration {
         }
     }
 
+    /// Goes on with a registration that was over, if its Claim is in the chain no more: a reorganisation was deeper than
+    /// [`SETTLED_BLOCKS`]. Whether it does.
+    pub fn reopen(&mut self, chain: &impl Chain) -> bool {
+        let is_gone = |seen: &Claimed| match seen.by {
+            Some(TxidText(by)) => !chain.mined(&by),
+            None => chain.tip() < seen.since,
+        };
+        let reopens = self.settled && self.claimed.as_ref().is_some_and(is_gone);
+        self.settled &= !reopens;
+        reopens
+    }
+
     /// Takes note that the pool refused a transaction at height `tip`. If it was a version with a higher fee, the one
     /// before still stands; else it is built anew at the next block.
     pub fn refused(&mut self, txid: &Txid, tip: Height, reason: &str) {
