@@ -116,6 +116,13 @@ mod tests {
     }
 
     #[test]
+    fn sums_and_differences() {
+        let [two, three, five] = [2, 3, 5].map(Amount::from_atoms);
+        assert_eq!((two.checked_add(three), Amount::MAX.checked_add(two)), (Some(five), None));
+        assert_eq!((five.checked_sub(three), two.checked_sub(three)), (Some(two), None));
+    }
+
+    #[test]
     fn text_that_is_no_amount() {
         for text in ["", ".", "1.", ".5", "-1", "+1", "1e3", " 1", "1,5", "0x1"] {
             assert_eq!(text.parse::<Amount>(), Err(AmountError::Form(text.to_owned())));
