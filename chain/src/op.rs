@@ -234,3 +234,15 @@ impl Op {
 pub(crate) fn decode_compact_u32(input: &mut &[u8]) -> Result<u32, Error> {
     Ok(Compact::<u32>::decode(input)?.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_a_name_are_its_own() {
+        let bytes = NameBytes::new(b"al_ce");
+        assert_eq!(bytes.as_ref().map(NameBytes::as_bytes), Some(&b"al_ce"[..]));
+        assert_eq!(NameBytes::new(&[b'a'; Name::MAX_LEN + 1]), None);
+    }
+}
