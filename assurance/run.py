@@ -6,8 +6,9 @@
     assurance/run.py --list       what there is
     assurance/run.py --page       writes the page anew from the figures there are
 
-Each command ends with a line `assurance: figures`; of several each is taken. A goal that was missed is told in a line `MISSED: …` before it, stands
-beside the figures, and fails the run. The figures of what was not run stay as they were, with their date.
+Each command ends with a line `assurance: figures`; of several each is taken. A goal that was missed is told in a line
+`MISSED: …` before it, stands beside the figures, and fails the run. The figures of what was not run stay as they were,
+with their date.
 """
 
 import datetime

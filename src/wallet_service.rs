@@ -171,8 +171,8 @@ impl WalletService {
     /// claim went with it are under way again.
     pub fn under_way(&self, reader: &Reader) -> Result<Vec<Name>, WalletError> {
         self.with(reader, |open| {
-            let is_there = open.seen.is_some_and(|(height, hash)| reader.is_active(height, &hash));
-            if !is_there && open.registrations.reopen(&View(reader)) {
+            let is_there = open.seen.map(|(height, hash)| reader.is_active(height, &hash));
+            if is_there != Some(true) && open.registrations.reopen(&View(reader), is_there.is_some()) {
                 tracing::warn!("a reorganisation took a registered name away; it is registered again");
                 self.save(open)?;
             }

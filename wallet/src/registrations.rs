@@ -96,9 +96,9 @@ impl Registrations {
         Some(self.find_mut(name)?.next_reserving(chain, keys, &reserved))
     }
 
-    /// After a reorganisation, [`Registration::reopen`] for all; whether one goes on again.
-    pub fn reopen(&mut self, chain: &impl Chain) -> bool {
-        self.content.registrations.iter_mut().fold(false, |any, it| it.reopen(chain) | any)
+    /// [`Registration::reopen`] for all; whether one goes on again.
+    pub fn reopen(&mut self, chain: &impl Chain, reorganised: bool) -> bool {
+        self.content.registrations.iter_mut().fold(false, |any, it| it.reopen(chain, reorganised) | any)
     }
 
     /// The names whose registration is not over, with the key each will belong to.

@@ -262,16 +262,35 @@ fn a_registration_that_was_over_goes_on_when_its_claim_is_gone() {
     net.mine_empty(5);
     let mut alice = Registration::begin(alice(2), &net, &keys).unwrap();
     until(&mut net, &mut alice, &keys, &Step::Done);
-    assert!(!alice.is_over() && !alice.reopen(&net));
+    assert!(!alice.is_over() && !alice.reopen(&net, true));
     net.mine_empty(SETTLED_BLOCKS);
     step(&mut net, &mut alice, &keys);
-    assert!(alice.is_over() && !alice.reopen(&net), "the claim is where it was");
+    assert!(alice.is_over() && !alice.reopen(&net, true), "the claim is where it was");
     net.disconnect(SETTLED_BLOCKS + 5);
     net.pool.clear();
     net.mine_empty(SETTLED_BLOCKS + 6);
-    assert!(alice.reopen(&net) && !alice.is_over());
+    let after_a_start = &mut alice.clone();
+    assert!(after_a_start.reopen(&net, false), "the node was killed before it could look");
+    assert!(alice.reopen(&net, true) && !alice.is_over());
     until(&mut net, &mut alice, &keys, &Step::Done);
     assert_eq!(net.owner("alice"), Some(keys.first()));
+}
+
+/// A wallet's files beside an empty chain: while that grew, what had lapsed long ago was once claimed again.
+#[test]
+fn a_registration_that_was_over_waits_for_a_chain_that_is_not_there_yet() {
+    let (mut net, keys) = start();
+    let mut alice = Registration::begin(alice(1), &net, &keys).unwrap();
+    until(&mut net, &mut alice, &keys, &Step::Done);
+    net.mine_empty(SETTLED_BLOCKS);
+    step(&mut net, &mut alice, &keys);
+    let (empty, _) = start();
+    assert!(alice.is_over() && !alice.reopen(&empty, false));
+    // A reorganisation that takes the claim when its year is over.
+    net.disconnect(net.height());
+    net.pool.clear();
+    net.mine_empty(2 * net.params.rules.year);
+    assert!(!alice.reopen(&net, true) && alice.is_over());
 }
 
 #[test]

@@ -36,6 +36,13 @@ fn verdict(batch: &[Made]) -> bool {
     all_verify(&signed)
 }
 
+/// The batch is bad once the one at a place is changed.
+fn fails_with(good: &[Made], at: usize, what: &str, change: impl FnOnce(&mut Made)) {
+    let mut bad = good.to_vec();
+    change(&mut bad[at]);
+    assert!(!verdict(&bad), "{at}: {what}");
+}
+
 #[test]
 fn good_batches_of_every_size_pass() {
     let all = made(150);
@@ -49,16 +56,10 @@ fn one_changed_bit_anywhere_fails() {
     let good = made(12);
     for at in 0..good.len() {
         for byte in [0, 15, 31] {
-            let mut bad = good.clone();
-            bad[at].0.0[byte] ^= 1;
-            assert!(!verdict(&bad), "key {at}, byte {byte}");
-            let mut bad = good.clone();
-            bad[at].1.0[byte] ^= 0x80;
-            assert!(!verdict(&bad), "sighash {at}, byte {byte}");
+            fails_with(&good, at, &format!("key, byte {byte}"), |it| it.0.0[byte] ^= 1);
+            fails_with(&good, at, &format!("sighash, byte {byte}"), |it| it.1.0[byte] ^= 0x80);
             for byte in [byte, byte + 32] {
-                let mut bad = good.clone();
-                bad[at].2.0[byte] ^= 1;
-                assert!(!verdict(&bad), "signature {at}, byte {byte}");
+                fails_with(&good, at, &format!("signature, byte {byte}"), |it| it.2.0[byte] ^= 1);
             }
         }
     }

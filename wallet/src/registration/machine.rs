@@ -58,10 +58,15 @@ impl Registration {
 
     /// Goes on with a registration that was over, if its Claim is in the chain no more: a reorganisation was deeper than
     /// [`SETTLED_BLOCKS`]. Whether it does.
-    pub fn reopen(&mut self, chain: &impl Chain) -> bool {
-        let is_gone = |seen: &Claimed| match seen.by {
-            Some(TxidText(by)) => !chain.mined(&by),
-            None => chain.tip() < seen.since,
+    ///
+    /// `reorganised`: a tip that was seen has left the chain. Without that, as at a start, a chain that ends below the Claim
+    /// is one that has not come that far. A name that would have lapsed by now is let go.
+    pub fn reopen(&mut self, chain: &impl Chain, reorganised: bool) -> bool {
+        let tip = chain.tip();
+        let is_gone = |seen: &Claimed| {
+            let reaches = reorganised || tip >= seen.since;
+            let is_mined = seen.by.map_or(tip >= seen.since, |TxidText(by)| chain.mined(&by));
+            tip < seen.expires && reaches && !is_mined
         };
         let reopens = self.settled && self.claimed.as_ref().is_some_and(is_gone);
         self.settled &= !reopens;

@@ -29,17 +29,11 @@ fn is_good_and_brittle(batch: &[Made]) {
     assert!(verdict(batch));
     for at in [0, batch.len() / 2, batch.len() - 1] {
         for byte in 0..64 {
-            let mut bad = batch.to_vec();
-            bad[at].2.0[byte] ^= 1 << (byte % 8);
-            assert!(!verdict(&bad), "signature {at}, byte {byte}");
+            fails_with(batch, at, &format!("signature, byte {byte}"), |it| it.2.0[byte] ^= 1 << (byte % 8));
         }
         for byte in (0..32).step_by(5) {
-            let mut bad = batch.to_vec();
-            bad[at].0.0[byte] ^= 1;
-            assert!(!verdict(&bad), "key {at}, byte {byte}");
-            let mut bad = batch.to_vec();
-            bad[at].1.0[byte] ^= 1;
-            assert!(!verdict(&bad), "sighash {at}, byte {byte}");
+            fails_with(batch, at, &format!("key, byte {byte}"), |it| it.0.0[byte] ^= 1);
+            fails_with(batch, at, &format!("sighash, byte {byte}"), |it| it.1.0[byte] ^= 1);
         }
     }
 }
