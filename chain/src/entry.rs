@@ -32,6 +32,13 @@ impl EntryKey {
     /// kind byte ‖ id; heights little-endian.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.bytes_to(&mut bytes);
+        bytes
+    }
+
+    /// Appends [`EntryKey::bytes`].
+    pub fn bytes_to(&self, out: &mut Vec<u8>) {
         let (kind, id): (u8, &[u8]) = match self {
             Self::Account(key) => (0, &key.0),
             Self::Name(name) => (1, name.as_bytes()),
@@ -39,10 +46,9 @@ impl EntryKey {
             Self::Reward(height) => (3, &height.0.to_le_bytes()),
             Self::Level => (4, &[]),
         };
-        let mut bytes = Vec::with_capacity(1 + id.len());
-        bytes.push(kind);
-        bytes.extend_from_slice(id);
-        bytes
+        out.reserve(1 + id.len());
+        out.push(kind);
+        out.extend_from_slice(id);
     }
 
     /// Reads what [`EntryKey::bytes`] wrote.

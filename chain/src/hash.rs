@@ -6,7 +6,7 @@ use core::fmt;
 use core::str::FromStr;
 use std::sync::LazyLock;
 
-use parity_scale_codec::{Decode, Encode};
+use parity_scale_codec::{Decode, Encode, Output};
 use sha2::{Digest, Sha256};
 
 /// SHA-256 of `data`.
@@ -33,6 +33,23 @@ impl Tag {
             hasher.update(part);
         }
         hasher.finalize().into()
+    }
+
+    /// `H(tag, bytes)` of the bytes that `encode` writes, which are nowhere else.
+    #[must_use]
+    pub fn hash_encoded(&self, encode: impl FnOnce(&mut Absorb)) -> [u8; 32] {
+        let mut absorb = Absorb(self.0.clone());
+        encode(&mut absorb);
+        absorb.0.finalize().into()
+    }
+}
+
+/// A hasher that values are encoded into.
+pub struct Absorb(Sha256);
+
+impl Output for Absorb {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
     }
 }
 
@@ -194,6 +211,7 @@ mod tests {
         plain.extend_from_slice(&tag);
         plain.extend_from_slice(b"abc");
         assert_eq!(tag::TX.hash(&[b"a", b"bc"]), sha256(&plain));
+        assert_eq!(tag::TX.hash_encoded(|out| b"abc".encode_to(out)), sha256(&plain));
     }
 
     #[test]

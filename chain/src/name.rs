@@ -69,12 +69,13 @@ impl Name {
                 return Err(NameError::Byte { byte, at });
             }
         }
-        let text: String = label.iter().copied().map(char::from).collect();
+        // ASCII by now, so this never fails.
+        let text = str::from_utf8(label).unwrap_or_default();
         if label.get(2..4) == Some(b"--") && !label.starts_with(b"xn") {
-            return Err(NameError::Hyphens(text));
+            return Err(NameError::Hyphens(text.to_owned()));
         }
-        if RESERVED.contains(&text.as_str()) {
-            return Err(NameError::Reserved(text));
+        if RESERVED.contains(&text) {
+            return Err(NameError::Reserved(text.to_owned()));
         }
         Ok(Self(text.into()))
     }

@@ -5,7 +5,7 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "the derived encoding of an op's number, which is below 10")]
 
-use parity_scale_codec::{Compact, Decode, Encode, Error, Input};
+use parity_scale_codec::{Compact, Decode, Encode, Error, Input, Output};
 
 use crate::amount::Amount;
 use crate::codec::decode_len;
@@ -13,41 +13,69 @@ use crate::hash::{ChainId, CommitmentHash, tag};
 use crate::key::PublicKey;
 use crate::name::{Name, NameError};
 
-/// The name field of an op: at most 63 bytes, not yet known to be a name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
-pub struct NameBytes(Vec<u8>);
+/// The name field of an op: at most 63 bytes, a name or not. Which of both is found once, as it is read.
+#[derive(Clone, Debug)]
+pub struct NameBytes(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    Name(Name),
+    Other(Vec<u8>),
+}
 
 impl NameBytes {
     /// Any bytes that fit the field.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        (bytes.len() <= Name::MAX_LEN).then(|| Self(bytes.to_vec()))
+        let form = || Name::from_bytes(bytes).map_or_else(|_| Form::Other(bytes.to_vec()), Form::Name);
+        (bytes.len() <= Name::MAX_LEN).then(|| Self(form()))
     }
 
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Form::Name(name) => name.as_bytes(),
+            Form::Other(bytes) => bytes,
+        }
     }
 
     /// The name they are, if they are one (N1, N2).
     pub fn to_name(&self) -> Result<Name, NameError> {
-        Name::from_bytes(&self.0)
+        match &self.0 {
+            Form::Name(name) => Ok(name.clone()),
+            Form::Other(bytes) => Name::from_bytes(bytes),
+        }
     }
 }
 
+impl PartialEq for NameBytes {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for NameBytes {}
+
 impl From<&Name> for NameBytes {
     fn from(name: &Name) -> Self {
-        Self(name.as_bytes().to_vec())
+        Self(Form::Name(name.clone()))
+    }
+}
+
+impl Encode for NameBytes {
+    fn encode_to<T: Output + ?Sized>(&self, out: &mut T) {
+        self.as_bytes().encode_to(out);
     }
 }
 
 impl Decode for NameBytes {
     fn decode<I: Input>(input: &mut I) -> Result<Self, Error> {
         let len = decode_len(input, "name", 0, Name::MAX_LEN).map_err(|_| Error::from("name of more than 63 bytes"))?;
-        let mut bytes = vec![0; len];
-        input.read(&mut bytes)?;
-        Ok(Self(bytes))
+        let mut bytes = [0; Name::MAX_LEN];
+        let bytes = bytes.get_mut(..len).unwrap_or_default();
+        input.read(bytes)?;
+        Self::new(bytes).ok_or_else(|| Error::from("name of more than 63 bytes"))
     }
 }
 

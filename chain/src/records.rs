@@ -202,53 +202,104 @@ impl Records {
 
     /// Reads canonical records; anything else is refused, with the rule it breaks. Rules R1 to R7.
     pub fn decode(bytes: &[u8], limits: Limits) -> Result<Self, RecordsError> {
-        if bytes.len() > limits.max {
-            return Err(RecordsError::Size { len: bytes.len(), max: limits.max });
-        }
-        match bytes.first() {
-            Some(&VERSION) => {}
-            Some(&version) => return Err(RecordsError::Version(version)),
-            None => return Err(DecodeError::Scale("no bytes".to_owned()).into()),
-        }
-        let sets = decode_all(bytes.get(1..).unwrap_or_default(), |input| {
-            let count = decode_len(input, "RRsets", 0, input.len())?;
-            (0..count).map(|_| decode_set(input)).collect::<Result<Vec<_>, _>>()
-        })?;
-        for set in &sets {
-            check_set(set, limits)?;
-        }
-        for pair in sets.windows(2) {
-            if let [a, b] = pair
-                && a.owner.cmp(&b.owner).then(a.rtype.cmp(&b.rtype)) != Ordering::Less
-            {
-                return Err(RecordsError::RrsetOrder { owner: show_owner(&b.owner), rtype: b.rtype });
-            }
-        }
-        Ok(Self(sets))
+        Ok(Self(checked_sets(bytes, limits)?.iter().map(Set::to_owned).collect()))
     }
+
+    /// Whether [`Self::decode`] would read them; copies none of them, being asked for every Update of every block.
+    pub fn check(bytes: &[u8], limits: Limits) -> Result<(), RecordsError> {
+        checked_sets(bytes, limits).map(drop)
+    }
+}
+
+/// The RRsets of canonical records, as they stand in `bytes`.
+fn checked_sets(bytes: &[u8], limits: Limits) -> Result<Vec<Set<'_>>, RecordsError> {
+    if bytes.len() > limits.max {
+        return Err(RecordsError::Size { len: bytes.len(), max: limits.max });
+    }
+    match bytes.first() {
+        Some(&VERSION) => {}
+        Some(&version) => return Err(RecordsError::Version(version)),
+        None => return Err(DecodeError::Scale("no bytes".to_owned()).into()),
+    }
+    let sets = decode_all(bytes.get(1..).unwrap_or_default(), |input| {
+        let count = decode_len(input, "RRsets", 0, input.len())?;
+        (0..count).map(|_| Set::decode(input)).collect::<Result<Vec<_>, _>>()
+    })?;
+    for set in &sets {
+        check_set(set, limits)?;
+    }
+    for pair in sets.windows(2) {
+        if let [a, b] = pair
+            && a.owner.cmp_owner(&b.owner).then(a.rtype.cmp(&b.rtype)) != Ordering::Less
+        {
+            return Err(RecordsError::RrsetOrder { owner: show_owner(&b.owner), rtype: b.rtype });
+        }
+    }
+    Ok(sets)
 }
 
 fn put_len(out: &mut Vec<u8>, len: usize) {
     Compact(u32::try_from(len).unwrap_or(u32::MAX)).encode_to(out);
 }
 
-fn decode_set(input: &mut &[u8]) -> Result<RecordSet, DecodeError> {
-    let labels = decode_len(input, "labels", 0, input.len())?;
-    let owner = (0..labels)
-        .map(|_| decode_bytes(input, "label", input.len()).map(<[u8]>::to_vec))
-        .collect::<Result<Vec<_>, _>>()?;
-    let rtype = Compact::<u16>::decode(input)?.0;
-    let ttl = Compact::<u32>::decode(input)?.0;
-    let count = decode_len(input, "records", 0, input.len())?;
-    let rdatas = (0..count)
-        .map(|_| decode_bytes(input, "RDATA", input.len()).map(<[u8]>::to_vec))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(RecordSet { owner: Owner(owner), rtype, ttl, rdatas })
+/// Byte strings in a row, each with its length, as they stand in an encoding.
+#[derive(Clone, Copy)]
+struct Strings<'a> {
+    count: usize,
+    bytes: &'a [u8],
 }
 
-fn check_set(set: &RecordSet, limits: Limits) -> Result<(), RecordsError> {
+impl<'a> Strings<'a> {
+    fn decode(input: &mut &'a [u8], all: &'static str, one: &'static str) -> Result<Self, DecodeError> {
+        let count = decode_len(input, all, 0, input.len())?;
+        let bytes = *input;
+        (0..count).try_for_each(|_| decode_bytes(input, one, input.len()).map(drop))?;
+        let len = bytes.len().saturating_sub(input.len());
+        Ok(Self { count, bytes: bytes.get(..len).unwrap_or_default() })
+    }
+
+    fn iter(self) -> impl Iterator<Item = &'a [u8]> {
+        (0..self.count).scan(self.bytes, |input, _| decode_bytes(input, "", input.len()).ok())
+    }
+
+    fn to_vecs(self) -> Vec<Vec<u8>> {
+        self.iter().map(<[u8]>::to_vec).collect()
+    }
+
+    /// As owners compare: [`Owner::cmp`].
+    fn cmp_owner(&self, other: &Self) -> Ordering {
+        match (self.count, other.count) {
+            (0, _) | (_, 0) => self.count.cmp(&other.count),
+            _ => Owner(self.to_vecs()).cmp(&Owner(other.to_vecs())),
+        }
+    }
+}
+
+/// A [`RecordSet`] as it stands in an encoding.
+struct Set<'a> {
+    owner: Strings<'a>,
+    rtype: u16,
+    ttl: u32,
+    rdatas: Strings<'a>,
+}
+
+impl<'a> Set<'a> {
+    fn decode(input: &mut &'a [u8]) -> Result<Self, DecodeError> {
+        let owner = Strings::decode(input, "labels", "label")?;
+        let rtype = Compact::<u16>::decode(input)?.0;
+        let ttl = Compact::<u32>::decode(input)?.0;
+        Ok(Self { owner, rtype, ttl, rdatas: Strings::decode(input, "records", "RDATA")? })
+    }
+
+    fn to_owned(&self) -> RecordSet {
+        let Self { owner, rtype, ttl, rdatas } = *self;
+        RecordSet { owner: Owner(owner.to_vecs()), rtype, ttl, rdatas: rdatas.to_vecs() }
+    }
+}
+
+fn check_set(set: &Set<'_>, limits: Limits) -> Result<(), RecordsError> {
     let mut domain_len = limits.name_len + 1 + limits.tld_len + 1 + 1;
-    for label in set.owner.labels() {
+    for label in set.owner.iter() {
         if !(1..=63).contains(&label.len()) {
             return Err(RecordsError::LabelLength(label.len()));
         }
@@ -267,24 +318,26 @@ fn check_set(set: &RecordSet, limits: Limits) -> Result<(), RecordsError> {
         return Err(RecordsError::Ttl(set.ttl));
     }
     let (owner, rtype) = (|| show_owner(&set.owner), set.rtype);
-    if set.rdatas.is_empty() {
+    if set.rdatas.count == 0 {
         return Err(RecordsError::NoRdata { owner: owner(), rtype });
     }
-    if let Some(long) = set.rdatas.iter().find(|rdata| rdata.len() > RDATA_MAX) {
+    if set.rdatas.bytes.len() > RDATA_MAX
+        && let Some(long) = set.rdatas.iter().find(|rdata| rdata.len() > RDATA_MAX)
+    {
         return Err(RecordsError::RdataLength(long.len()));
     }
-    if !set.rdatas.is_sorted_by(|a, b| a < b) {
+    if !set.rdatas.iter().is_sorted_by(|a, b| a < b) {
         return Err(RecordsError::RdataOrder { owner: owner(), rtype });
     }
     Ok(())
 }
 
 /// An owner for an error text: `@` at the apex, octets that do not print as `\DDD`.
-fn show_owner(owner: &Owner) -> String {
-    if owner.is_apex() {
+fn show_owner(owner: &Strings<'_>) -> String {
+    if owner.count == 0 {
         return "@".to_owned();
     }
-    let label = |octets: &Vec<u8>| -> String {
+    let label = |octets: &[u8]| -> String {
         octets
             .iter()
             .map(|&octet| match octet {
@@ -294,7 +347,7 @@ fn show_owner(owner: &Owner) -> String {
             })
             .collect()
     };
-    owner.labels().iter().map(label).collect::<Vec<_>>().join(".")
+    owner.iter().map(label).collect::<Vec<_>>().join(".")
 }
 
 /// `H("dotp2p/records", bytes)` (R9).

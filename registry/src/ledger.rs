@@ -74,6 +74,7 @@ pub fn apply_block(
     params: &Params,
 ) -> Result<Connected, LedgerError> {
     let mut draft = Draft::begin(state, height, params).map_err(LedgerError::Reward)?;
+    draft.view.reserve(transactions.iter().map(|transaction| 1 + transaction.body().ops.len()).sum());
     for (at, transaction) in transactions.iter().enumerate() {
         draft.apply(transaction).map_err(|error| LedgerError::Transaction { at, error })?;
     }
@@ -95,7 +96,7 @@ impl<'a> Draft<'a> {
         let held = u64::from(rules.grace) + u64::from(rules.halvings) * u64::from(rules.halving_blocks);
         if let Some(expired) = u32::try_from(held).ok().and_then(|held| height.checked_sub(held)) {
             for name in state.names_expiring(expired) {
-                draft.view.put(EntryKey::Name(name.clone()), None);
+                draft.view.put(&EntryKey::Name(name.clone()), None);
             }
         }
         Ok(draft)
@@ -111,12 +112,12 @@ impl<'a> Draft<'a> {
             if let Some(Row::Reward(RewardEntry { to, amount })) = view.get(&key) {
                 let account = view.account(&to).unwrap_or_default();
                 credit(&mut view, &to, account, amount)?;
-                view.put(key, None);
+                view.put(&key, None);
             }
         }
         if let Some(dead) = height.checked_sub(rules.age_max.saturating_add(1)) {
             for hash in state.commitments_of(dead) {
-                view.put(EntryKey::Commitment(*hash), None);
+                view.put(&EntryKey::Commitment(*hash), None);
             }
         }
         Ok(Self { view, context: Context::new(params, height, state.level()), tally: Tally::default() })
@@ -158,10 +159,10 @@ impl<'a> Draft<'a> {
         let amount = rules.subsidy_at(height).checked_add(self.tally.fees).ok_or(RuleError::CostRange)?;
         if amount != Amount::ZERO {
             let reward = RewardEntry { to: coinbase.to, amount };
-            self.view.put(EntryKey::Reward(height), Some(Row::Reward(reward)));
+            self.view.put(&EntryKey::Reward(height), Some(Row::Reward(reward)));
         }
         let next = next_level(level, self.tally.commits, rules);
-        self.view.put(EntryKey::Level, Some(Row::Level(next)));
+        self.view.put(&EntryKey::Level, Some(Row::Level(next)));
         Ok(Connected { changes: self.view.into_changes(), tally: self.tally })
     }
 }

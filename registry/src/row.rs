@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use dotp2p_chain::codec::{DecodeError, decode_all};
 use dotp2p_chain::entry::{Account, CommitmentEntry, Entry, EntryKey, NameEntry, RewardEntry};
+use dotp2p_chain::hash::tag;
 use dotp2p_chain::height::Height;
-use parity_scale_codec::{Decode, Encode};
+use parity_scale_codec::{Decode, Encode, Output};
 
 /// A name's row.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -21,6 +22,14 @@ pub struct NameRow {
     pub transaction: u32,
     /// The bytes that hash to `entry.records`.
     pub records: Vec<u8>,
+}
+
+impl NameRow {
+    /// Appends the row's bytes as if it had no records.
+    pub fn encode_without_records_to(&self, out: &mut Vec<u8>) {
+        let none: &[u8] = &[];
+        (&self.entry, self.changed, self.transaction, none).encode_to(out);
+    }
 }
 
 /// An entry as the node keeps it. Cloning is cheap.
@@ -54,21 +63,41 @@ impl Row {
     /// The value's bytes in the state tree (S2 to S6).
     #[must_use]
     pub fn value(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.value_to(&mut bytes);
+        bytes
+    }
+
+    /// `H("dotp2p/value", value)` (S8).
+    #[must_use]
+    pub fn value_hash(&self) -> [u8; 32] {
+        tag::VALUE.hash_encoded(|out| self.value_to(out))
+    }
+
+    /// Appends [`Row::value`].
+    fn value_to<O: Output>(&self, out: &mut O) {
         match self {
-            Self::Account(account) => account.encode(),
-            Self::Name(row) => row.entry.encode(),
-            Self::Commitment(entry) => entry.encode(),
-            Self::Reward(entry) => entry.encode(),
-            Self::Level(level) => level.encode(),
+            Self::Account(account) => account.encode_to(out),
+            Self::Name(row) => row.entry.encode_to(out),
+            Self::Commitment(entry) => entry.encode_to(out),
+            Self::Reward(entry) => entry.encode_to(out),
+            Self::Level(level) => level.encode_to(out),
         }
     }
 
     /// The bytes in which the row is stored; local, unlike [`Row::value`].
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.encode_to(&mut bytes);
+        bytes
+    }
+
+    /// Appends [`Row::encode`].
+    pub fn encode_to(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Name(row) => row.encode(),
-            _ => self.value(),
+            Self::Name(row) => row.encode_to(out),
+            _ => self.value_to(out),
         }
     }
 

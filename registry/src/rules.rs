@@ -275,7 +275,7 @@ fn try_transaction(
     let fee = RuleError::Fee { fee: body.fee, balance: account.balance };
     let balance = account.balance.checked_sub(body.fee).ok_or(fee)?;
     let nonce = account.nonce.checked_add(1).ok_or(RuleError::NonceEnd)?;
-    view.put(EntryKey::Account(body.payer), Some(Row::Account(Account { balance, nonce })));
+    view.put(&EntryKey::Account(body.payer), Some(Row::Account(Account { balance, nonce })));
     tally.fees = tally.fees.checked_add(body.fee).ok_or(RuleError::CostRange)?;
     body.ops.iter().try_for_each(|op| ops::apply(view, op, body, context, tally))
 }
@@ -302,7 +302,7 @@ fn pay(
     let account = view.account(payer).ok_or(RuleError::NoAccount)?;
     let balance = account.balance.checked_sub(cost).ok_or(RuleError::Cost { cost, balance: account.balance })?;
     tally.burned = tally.burned.checked_add(burn).ok_or(RuleError::CostRange)?;
-    view.put(EntryKey::Account(*payer), Some(Row::Account(Account { balance, ..account })));
+    view.put(&EntryKey::Account(*payer), Some(Row::Account(Account { balance, ..account })));
     if let Some((to, amount, account)) = credited {
         credit(view, &to, account.unwrap_or_default(), amount)?;
     }
@@ -312,6 +312,6 @@ fn pay(
 /// Adds `amount` to an account; no balance can overflow on a chain whose Rules pass B3m.
 pub(crate) fn credit(view: &mut View<'_>, to: &PublicKey, account: Account, amount: Amount) -> Result<(), RuleError> {
     let balance = account.balance.checked_add(amount).ok_or(RuleError::CostRange)?;
-    view.put(EntryKey::Account(*to), Some(Row::Account(Account { balance, ..account })));
+    view.put(&EntryKey::Account(*to), Some(Row::Account(Account { balance, ..account })));
     Ok(())
 }

@@ -38,7 +38,7 @@ impl State {
     #[must_use]
     pub fn from_rows(rows: Vec<(EntryKey, Row)>) -> Self {
         let items = state_tree::items(rows);
-        let leaves = || items.par_iter().filter_map(|(_, leaf)| leaf.as_ref());
+        let leaves = || items.par_iter().map(|(_, leaf)| leaf);
         let names = || {
             leaves().filter_map(|leaf| match (&leaf.key, &leaf.row) {
                 (EntryKey::Name(name), Row::Name(row)) => Some((name, &row.entry)),
@@ -53,7 +53,7 @@ impl State {
         let owners = names().map(|(name, entry)| (entry.owner, name.clone())).collect();
         let expiries = names().map(|(name, entry)| (entry.expires, name.clone())).collect();
         let (tree, (by_owner, by_expiry)) =
-            rayon::join(|| StateTree::from_items(items), || rayon::join(|| sorted(owners), || sorted(expiries)));
+            rayon::join(|| StateTree::from_items(&items), || rayon::join(|| sorted(owners), || sorted(expiries)));
         Self { tree, by_owner, by_expiry, commitments }
     }
 

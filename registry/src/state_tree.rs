@@ -4,11 +4,10 @@
 //! block and a reorganisation that fails is simply dropped. Hashes of inner nodes are computed once a batch,
 //! on the caller's thread: while it connects a block, the other cores check the signatures of the next ones.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use dotp2p_chain::entry::{EntryKey, TrieKey, leaf_hash, node_hash};
-use dotp2p_chain::hash::{StateRoot, tag};
+use dotp2p_chain::hash::StateRoot;
 use dotp2p_chain::proof::{PathEnd, TreeProof, bit};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
@@ -29,7 +28,7 @@ pub struct Leaf {
 
 impl Leaf {
     fn new(trie_key: TrieKey, key: EntryKey, row: Row) -> Self {
-        let hash = leaf_hash(&trie_key, &tag::VALUE.hash(&[&row.value()]));
+        let hash = leaf_hash(&trie_key, &row.value_hash());
         Self { trie_key, key, row, hash }
     }
 }
@@ -62,14 +61,57 @@ impl Node {
 /// Leaves from which on a subtree is built on all cores: at start, not while a block connects. Tests have few leaves.
 const FOR_ALL_CORES: usize = if cfg!(test) { 4 } else { 65_536 };
 
-/// A new leaf at a key, or none.
-pub(crate) type Item = (TrieKey, Option<Arc<Leaf>>);
+/// What stands at a place in the tree, or comes there.
+trait Placed: Sync {
+    fn trie_key(&self) -> &TrieKey;
+    /// Whether a leaf is to be there.
+    fn is_leaf(&self) -> bool;
+    fn leaf(&self) -> Option<Arc<Leaf>>;
+}
+
+/// A leaf and its place, which many compare.
+pub(crate) type Item = (TrieKey, Arc<Leaf>);
+
+impl Placed for Item {
+    fn trie_key(&self) -> &TrieKey {
+        &self.0
+    }
+
+    fn is_leaf(&self) -> bool {
+        true
+    }
+
+    fn leaf(&self) -> Option<Arc<Leaf>> {
+        Some(self.1.clone())
+    }
+}
+
+/// A row to be written, or none; its leaf is made in its turn, in place of the one before where nobody shares that.
+struct Edit<'a> {
+    trie_key: TrieKey,
+    key: &'a EntryKey,
+    row: Option<&'a Row>,
+}
+
+impl Placed for Edit<'_> {
+    fn trie_key(&self) -> &TrieKey {
+        &self.trie_key
+    }
+
+    fn is_leaf(&self) -> bool {
+        self.row.is_some()
+    }
+
+    fn leaf(&self) -> Option<Arc<Leaf>> {
+        self.row.map(|row| Arc::new(Leaf::new(self.trie_key, self.key.clone(), row.clone())))
+    }
+}
 
 /// A leaf for each of these rows, in the order of the tree, made on all cores; a key given twice keeps its last row.
 pub(crate) fn items(rows: Vec<(EntryKey, Row)>) -> Vec<Item> {
     let item = |(key, row): (EntryKey, Row)| {
         let trie_key = key.trie_key();
-        (trie_key, Some(Arc::new(Leaf::new(trie_key, key, row))))
+        (trie_key, Arc::new(Leaf::new(trie_key, key, row)))
     };
     let mut items: Vec<Item> = rows.into_par_iter().map(item).collect();
     items.par_sort_by_key(|item| item.0);
@@ -88,8 +130,8 @@ pub struct StateTree(Node);
 
 impl StateTree {
     /// The tree of what [`items`] gave, made on all cores.
-    pub(crate) fn from_items(mut items: Vec<Item>) -> Self {
-        Self(build(0, &mut items))
+    pub(crate) fn from_items(items: &[Item]) -> Self {
+        Self(build(0, items))
     }
 
     /// The root's hash.
@@ -114,13 +156,9 @@ impl StateTree {
 
     /// Writes rows (`None` removes) at keys that are strictly ascending.
     pub fn update<'a>(&mut self, changes: impl Iterator<Item = (TrieKey, &'a EntryKey, Option<&'a Row>)>) {
-        let mut items: Vec<Item> = changes
-            .map(|(trie_key, key, row)| {
-                (trie_key, row.map(|row| Arc::new(Leaf::new(trie_key, key.clone(), row.clone()))))
-            })
-            .collect();
-        debug_assert!(items.is_sorted_by(|a, b| a.0 < b.0), "changes are not strictly ascending");
-        self.0 = update(std::mem::take(&mut self.0), 0, &mut items);
+        let edits: Vec<Edit<'_>> = changes.map(|(trie_key, key, row)| Edit { trie_key, key, row }).collect();
+        debug_assert!(edits.is_sorted_by(|a, b| a.trie_key < b.trie_key), "changes are not strictly ascending");
+        self.0 = update(std::mem::take(&mut self.0), 0, &edits);
     }
 
     /// The path to `key` and what ends it. Rule V1.
@@ -135,7 +173,7 @@ impl StateTree {
                     return TreeProof { siblings, end: PathEnd::Entry(leaf.row.value()) };
                 }
                 Node::Leaf(leaf) => {
-                    let value_hash = tag::VALUE.hash(&[&leaf.row.value()]);
+                    let value_hash = leaf.row.value_hash();
                     return TreeProof { siblings, end: PathEnd::Other { key: leaf.trie_key, value_hash } };
                 }
                 Node::Inner(inner) => {
@@ -163,44 +201,65 @@ impl StateTree {
     }
 }
 
-/// The node that `node` at `depth` becomes when `items`, strictly ascending, are written below it.
-fn update(node: Node, depth: usize, items: &mut [Item]) -> Node {
-    if items.is_empty() {
+/// The node that `node` at `depth` becomes when `edits`, strictly ascending, are written below it.
+fn update(node: Node, depth: usize, edits: &[Edit<'_>]) -> Node {
+    if edits.is_empty() {
         return node;
     }
     match node {
-        Node::Empty => build(depth, items),
-        Node::Leaf(leaf) => {
-            if items.binary_search_by(|item| item.0.cmp(&leaf.trie_key)).is_ok() {
-                return build(depth, items);
+        Node::Empty => build(depth, edits),
+        Node::Leaf(mut leaf) => {
+            if let [Edit { trie_key, row: Some(row), .. }] = edits
+                && *trie_key == leaf.trie_key
+                && let Some(unshared) = Arc::get_mut(&mut leaf)
+            {
+                unshared.row = (*row).clone();
+                unshared.hash = leaf_hash(trie_key, &row.value_hash());
+                return Node::Leaf(leaf);
             }
-            let mut items = items.to_vec();
-            let at = items.partition_point(|item| item.0.cmp(&leaf.trie_key) == Ordering::Less);
-            items.insert(at, (leaf.trie_key, Some(leaf)));
-            build(depth, &mut items)
+            let is_among = edits.binary_search_by(|edit| edit.trie_key.cmp(&leaf.trie_key)).is_ok();
+            let built = build(depth, edits);
+            if is_among { built } else { insert(built, depth, leaf) }
         }
         Node::Inner(mut inner) => {
             let (left, right) = {
                 let inner = Arc::make_mut(&mut inner);
                 (std::mem::take(&mut inner.left), std::mem::take(&mut inner.right))
             };
-            let (low, high) = split(depth, items);
+            let (low, high) = split(depth, edits);
             let (left, right) = (update(left, depth + 1, low), update(right, depth + 1, high));
             join(Some(inner), left, right)
         }
     }
 }
 
-/// The subtree at `depth` that holds just `items`.
-fn build(depth: usize, items: &mut [Item]) -> Node {
-    let mut some = items.iter().filter_map(|item| item.1.as_ref());
-    match (some.next(), some.next()) {
-        (None, _) => Node::Empty,
-        (Some(leaf), None) => Node::Leaf(leaf.clone()),
+/// The node that `node` at `depth` becomes with one leaf more, whose place is free.
+fn insert(node: Node, depth: usize, leaf: Arc<Leaf>) -> Node {
+    let (reuse, left, right) = match node {
+        Node::Empty => return Node::Leaf(leaf),
+        Node::Leaf(other) if bit(&other.trie_key, depth) => (None, Node::Empty, Node::Leaf(other)),
+        Node::Leaf(other) => (None, Node::Leaf(other), Node::Empty),
+        Node::Inner(mut inner) => {
+            let unshared = Arc::make_mut(&mut inner);
+            let (left, right) = (std::mem::take(&mut unshared.left), std::mem::take(&mut unshared.right));
+            (Some(inner), left, right)
+        }
+    };
+    if bit(&leaf.trie_key, depth) {
+        join(reuse, left, insert(right, depth + 1, leaf))
+    } else {
+        join(reuse, insert(left, depth + 1, leaf), right)
+    }
+}
+
+/// The subtree at `depth` that holds just `items`, strictly ascending.
+fn build<T: Placed>(depth: usize, items: &[T]) -> Node {
+    let mut leaves = items.iter().filter(|item| item.is_leaf());
+    match (leaves.next(), leaves.next()) {
+        (first, None) => first.and_then(T::leaf).map_or(Node::Empty, Node::Leaf),
         _ => {
-            let is_large = items.len() > FOR_ALL_CORES;
             let (low, high) = split(depth, items);
-            let (left, right) = if is_large {
+            let (left, right) = if items.len() > FOR_ALL_CORES {
                 rayon::join(|| build(depth + 1, low), || build(depth + 1, high))
             } else {
                 (build(depth + 1, low), build(depth + 1, high))
@@ -210,9 +269,8 @@ fn build(depth: usize, items: &mut [Item]) -> Node {
     }
 }
 
-fn split(depth: usize, items: &mut [Item]) -> (&mut [Item], &mut [Item]) {
-    let at = items.partition_point(|item| !bit(&item.0, depth));
-    items.split_at_mut(at)
+fn split<T: Placed>(depth: usize, items: &[T]) -> (&[T], &[T]) {
+    items.split_at(items.partition_point(|item| !bit(item.trie_key(), depth)))
 }
 
 /// The node above two: a leaf alone rises, so that the shape depends on the content alone.

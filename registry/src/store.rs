@@ -20,12 +20,12 @@ use dotp2p_chain::entry::EntryKey;
 use dotp2p_chain::hash::{BlockHash, Txid};
 use dotp2p_chain::height::Height;
 use dotp2p_chain::params::Params;
-use parity_scale_codec::{Decode, Encode};
+use parity_scale_codec::{Compact, Decode, Encode};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 pub use self::block_files::{BlockFiles, BlockWriter, End, Place, RecordKind};
 use self::database::DatabaseFiles;
-use crate::row::{NameRow, Row};
+use crate::row::Row;
 use crate::view::Change;
 
 /// The number of this release's layout on disk.
@@ -346,15 +346,30 @@ impl Lookup {
 /// left out; whoever goes back has them in the row after it ([`crate::query::undo_changes`]).
 #[must_use]
 pub fn encode_undo(changes: &[Change]) -> Vec<u8> {
-    let prior = |change: &Change| match (&change.before, &change.after) {
-        (Some(Row::Name(before)), Some(Row::Name(after))) if before.records == after.records => {
-            let row = NameRow { records: Vec::new(), ..before.as_ref().clone() };
-            Some(Row::Name(Arc::new(row)).encode())
-        }
-        (before, _) => before.as_ref().map(Row::encode),
+    // As a `Vec<(Vec<u8>, Option<Vec<u8>>)>`, but none of these vectors is made.
+    let (mut out, mut bytes) = (Vec::with_capacity(256 * changes.len()), Vec::new());
+    let put = |out: &mut Vec<u8>, bytes: &mut Vec<u8>| {
+        bytes.as_slice().encode_to(out);
+        bytes.clear();
     };
-    let rows: Vec<(Vec<u8>, Option<Vec<u8>>)> = changes.iter().map(|c| (c.key.bytes(), prior(c))).collect();
-    rows.encode()
+    Compact(u32::try_from(changes.len()).unwrap_or(u32::MAX)).encode_to(&mut out);
+    for change in changes {
+        change.key.bytes_to(&mut bytes);
+        put(&mut out, &mut bytes);
+        let Some(before) = &change.before else {
+            out.push(0);
+            continue;
+        };
+        out.push(1);
+        match (before, &change.after) {
+            (Row::Name(before), Some(Row::Name(after))) if before.records == after.records => {
+                before.encode_without_records_to(&mut bytes);
+            }
+            _ => before.encode_to(&mut bytes),
+        }
+        put(&mut out, &mut bytes);
+    }
+    out
 }
 
 /// The prior rows that [`encode_undo`] wrote.

@@ -1,12 +1,13 @@
 //! Views: reads fall through to the state below, writes stay above until somebody takes them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use dotp2p_chain::entry::{Account, EntryKey, TrieKey};
 use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::name::Name;
 
-use crate::row::Row;
+use crate::row::{NameRow, Row};
 use crate::state::State;
 
 /// What a block, or a transaction on trial, changes above a state.
@@ -14,11 +15,13 @@ use crate::state::State;
 /// Everything written since a [`Mark`] can be taken back, so a refused transaction leaves nothing behind.
 pub struct View<'a> {
     base: &'a State,
-    slots: HashMap<EntryKey, Slot>,
-    journal: Vec<(EntryKey, Option<Row>)>,
+    places: HashMap<EntryKey, usize>,
+    slots: Vec<Slot>,
+    journal: Vec<(usize, Option<Row>)>,
 }
 
 struct Slot {
+    key: EntryKey,
     trie_key: TrieKey,
     before: Option<Row>,
     now: Option<Row>,
@@ -45,7 +48,14 @@ impl<'a> View<'a> {
     /// A view of `base` with nothing written.
     #[must_use]
     pub fn new(base: &'a State) -> Self {
-        Self { base, slots: HashMap::new(), journal: Vec::new() }
+        Self { base, places: HashMap::new(), slots: Vec::new(), journal: Vec::new() }
+    }
+
+    /// Makes room for so many entries more.
+    pub fn reserve(&mut self, entries: usize) {
+        self.places.reserve(entries);
+        self.slots.reserve(entries);
+        self.journal.reserve(entries);
     }
 
     /// The state below.
@@ -54,39 +64,48 @@ impl<'a> View<'a> {
         self.base
     }
 
-    fn slot(&mut self, key: &EntryKey) -> &mut Slot {
-        self.slots.entry(key.clone()).or_insert_with_key(|key| {
-            let trie_key = key.trie_key();
-            let before = self.base.get_at(&trie_key).cloned();
-            Slot { trie_key, now: before.clone(), before }
-        })
+    /// The place of `key` among the slots, which never moves.
+    fn place(&mut self, key: &EntryKey) -> usize {
+        if let Some(place) = self.places.get(key) {
+            return *place;
+        }
+        let place = self.slots.len();
+        let trie_key = key.trie_key();
+        let before = self.base.get_at(&trie_key).cloned();
+        self.slots.push(Slot { key: key.clone(), trie_key, now: before.clone(), before });
+        self.places.insert(key.clone(), place);
+        place
+    }
+
+    fn now(&mut self, key: &EntryKey) -> Option<&Row> {
+        let place = self.place(key);
+        self.slots.get(place)?.now.as_ref()
     }
 
     /// The row at `key`, as written last.
     pub fn get(&mut self, key: &EntryKey) -> Option<Row> {
-        self.slot(key).now.clone()
+        self.now(key).cloned()
     }
 
     /// The account of `key`.
     pub fn account(&mut self, key: &PublicKey) -> Option<Account> {
-        match self.slot(&EntryKey::Account(*key)).now {
-            Some(Row::Account(account)) => Some(account),
+        match self.now(&EntryKey::Account(*key)) {
+            Some(Row::Account(account)) => Some(*account),
             _ => None,
         }
     }
 
     /// The row of `name`, whatever its stage.
-    pub fn name(&mut self, name: &Name) -> Option<std::sync::Arc<crate::row::NameRow>> {
-        match &self.slot(&EntryKey::Name(name.clone())).now {
-            Some(Row::Name(row)) => Some(row.clone()),
-            _ => None,
-        }
+    pub fn name(&mut self, name: &Name) -> Option<Arc<NameRow>> {
+        self.now(&EntryKey::Name(name.clone())).and_then(Row::as_name).cloned()
     }
 
     /// Writes `row` at `key`; `None` removes it.
-    pub fn put(&mut self, key: EntryKey, row: Option<Row>) {
-        let before = std::mem::replace(&mut self.slot(&key).now, row);
-        self.journal.push((key, before));
+    pub fn put(&mut self, key: &EntryKey, row: Option<Row>) {
+        let place = self.place(key);
+        if let Some(slot) = self.slots.get_mut(place) {
+            self.journal.push((place, std::mem::replace(&mut slot.now, row)));
+        }
     }
 
     /// Here, to be gone back to.
@@ -97,9 +116,9 @@ impl<'a> View<'a> {
 
     /// Takes back everything written since `mark`.
     pub fn rollback(&mut self, mark: Mark) {
-        while self.journal.len() > mark.0 {
-            if let Some((key, row)) = self.journal.pop() {
-                self.slot(&key).now = row;
+        for (place, row) in self.journal.drain(mark.0.min(self.journal.len())..).rev() {
+            if let Some(slot) = self.slots.get_mut(place) {
+                slot.now = row;
             }
         }
     }
@@ -107,13 +126,12 @@ impl<'a> View<'a> {
     /// What changed, in the order of the state tree; entries that are as they were are left out.
     #[must_use]
     pub fn into_changes(self) -> Vec<Change> {
-        let mut changes: Vec<Change> = self
-            .slots
-            .into_iter()
-            .filter(|(_, slot)| slot.before != slot.now)
-            .map(|(key, slot)| Change { key, trie_key: slot.trie_key, before: slot.before, after: slot.now })
-            .collect();
-        changes.sort_unstable_by_key(|change| change.trie_key);
+        let changed = self.slots.into_iter().filter(|slot| slot.before != slot.now);
+        let change =
+            |slot: Slot| Change { key: slot.key, trie_key: slot.trie_key, before: slot.before, after: slot.now };
+        let mut changes: Vec<Change> = changed.map(change).collect();
+        // A change is several times as large as its key.
+        changes.sort_by_cached_key(|change| change.trie_key);
         changes
     }
 }

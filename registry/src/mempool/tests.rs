@@ -54,7 +54,7 @@ fn a_transaction_that_finds_no_room_evicts_nothing() {
 fn a_used_nonce_is_no_gap() {
     let (mut state, params) = (state(), Params::regtest());
     let mut view = crate::view::View::new(&state);
-    view.put(EntryKey::Account(key(1)), Some(Row::Account(Account { balance: Amount::from_coins(1), nonce: 5 })));
+    view.put(&EntryKey::Account(key(1)), Some(Row::Account(Account { balance: Amount::from_coins(1), nonce: 5 })));
     let changes = view.into_changes();
     state.apply(&changes);
     let mut pool = Mempool::new(Limits::default());

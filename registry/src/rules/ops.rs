@@ -65,7 +65,7 @@ fn commit(
     }
     pay(view, &body.payer, price::commit_burn(context.level), None, tally)?;
     tally.commits += 1;
-    view.put(key, Some(Row::Commitment(CommitmentEntry { height: context.height, level: context.level })));
+    view.put(&key, Some(Row::Commitment(CommitmentEntry { height: context.height, level: context.level })));
     Ok(())
 }
 
@@ -99,7 +99,7 @@ fn claim(
     let premium = price::premium(before.as_ref().map(|row| &row.entry), context.height, context.rules);
     let burn = price::claim_burn(&name, commitment.level, premium).ok_or(RuleError::CostRange)?;
     pay(view, &body.payer, burn, None, tally)?;
-    view.put(key, None);
+    view.put(&key, None);
     let entry = NameEntry {
         owner: op.owner,
         manager: None,
@@ -126,7 +126,7 @@ fn update(
     if !signed.by(&before.entry.owner) && !before.entry.manager.is_some_and(|key| signed.by(&key)) {
         return Err(RuleError::NotOwnerNorManager(name));
     }
-    Records::decode(&op.records, context.rules.record_limits(name.as_bytes().len()))?;
+    Records::check(&op.records, context.rules.record_limits(name.as_bytes().len()))?;
     pay(view, &body.payer, price::update_burn(op.records.len()), None, tally)?;
     let entry = NameEntry { records: records_hash(&op.records), ..before.entry.clone() };
     write(view, &name, entry, op.records.clone(), context, tally);
@@ -313,5 +313,5 @@ fn must_sign_recovery(body: &Body, name: &Name, entry: &NameEntry, rule: &'stati
 
 fn write(view: &mut View<'_>, name: &Name, entry: NameEntry, records: Vec<u8>, context: &Context<'_>, tally: &Tally) {
     let row = NameRow { entry, changed: context.height, transaction: tally.transactions, records };
-    view.put(EntryKey::Name(name.clone()), Some(Row::Name(Arc::new(row))));
+    view.put(&EntryKey::Name(name.clone()), Some(Row::Name(Arc::new(row))));
 }
