@@ -272,5 +272,7 @@ mod tests {
         let bytes = NameBytes::new(b"al_ce");
         assert_eq!(bytes.as_ref().map(NameBytes::as_bytes), Some(&b"al_ce"[..]));
         assert_eq!(NameBytes::new(&[b'a'; Name::MAX_LEN + 1]), None);
+        assert_ne!(bytes, NameBytes::new(b"alice"));
+        assert_ne!(NameBytes::new(b"alicf"), NameBytes::new(b"alice"));
     }
 }

@@ -355,3 +355,23 @@ fn show_owner(owner: &Strings<'_>) -> String {
 pub fn records_hash(bytes: &[u8]) -> RecordsHash {
     RecordsHash(tag::RECORDS.hash(&[bytes]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_that_are_checked_are_judged_as_if_they_were_read() {
+        let limits = Limits { name_len: 5, tld_len: 3, max: 64 };
+        // RRsets of type 1 at the apex and at `a`, in order and not; a record of four bytes each.
+        let (apex, below) = ([0, 4, 0, 4, 16, 1, 2, 3, 4], [4, 4, b'a', 4, 0, 4, 16, 1, 2, 3, 4]);
+        let ordered = [&[1, 8][..], &apex, &below].concat();
+        let reversed = [&[1, 8][..], &below, &apex].concat();
+        assert_eq!(Records::check(&ordered, limits), Ok(()));
+        let refused = RecordsError::RrsetOrder { owner: "@".to_owned(), rtype: 1 };
+        assert_eq!(Records::check(&reversed, limits), Err(refused));
+        for bytes in [&ordered[..], &reversed, &EMPTY, &[], &[2, 0], &[1, 0, 0], &[1, 4], &[1; 65]] {
+            assert_eq!(Records::check(bytes, limits), Records::decode(bytes, limits).map(drop), "{bytes:?}");
+        }
+    }
+}
