@@ -64,8 +64,7 @@ const FOR_ALL_CORES: usize = if cfg!(test) { 4 } else { 65_536 };
 /// What stands at a place in the tree, or comes there.
 trait Placed: Sync {
     fn trie_key(&self) -> &TrieKey;
-    /// Whether a leaf is to be there.
-    fn is_leaf(&self) -> bool;
+    /// The leaf that is to be there, if one is.
     fn leaf(&self) -> Option<Arc<Leaf>>;
 }
 
@@ -75,10 +74,6 @@ pub(crate) type Item = (TrieKey, Arc<Leaf>);
 impl Placed for Item {
     fn trie_key(&self) -> &TrieKey {
         &self.0
-    }
-
-    fn is_leaf(&self) -> bool {
-        true
     }
 
     fn leaf(&self) -> Option<Arc<Leaf>> {
@@ -96,10 +91,6 @@ struct Edit<'a> {
 impl Placed for Edit<'_> {
     fn trie_key(&self) -> &TrieKey {
         &self.trie_key
-    }
-
-    fn is_leaf(&self) -> bool {
-        self.row.is_some()
     }
 
     fn leaf(&self) -> Option<Arc<Leaf>> {
@@ -254,9 +245,9 @@ fn insert(node: Node, depth: usize, leaf: Arc<Leaf>) -> Node {
 
 /// The subtree at `depth` that holds just `items`, strictly ascending.
 fn build<T: Placed>(depth: usize, items: &[T]) -> Node {
-    let mut leaves = items.iter().filter(|item| item.is_leaf());
-    match (leaves.next(), leaves.next()) {
-        (first, None) => first.and_then(T::leaf).map_or(Node::Empty, Node::Leaf),
+    match items {
+        [] => Node::Empty,
+        [item] => item.leaf().map_or(Node::Empty, Node::Leaf),
         _ => {
             let (low, high) = split(depth, items);
             let (left, right) = if items.len() > FOR_ALL_CORES {
