@@ -112,6 +112,7 @@ fn measure(names: u32) -> Figures {
         figures.append(&mut child(step, &dir, &main));
     }
     figures.append(&mut scale_steps::idle_node(data_dir.path(), &dir));
+    figures.append(&mut child("open-killed", &dir, &main));
     figures.append(&mut child("reindex", &dir, &main));
     figures.append(&mut child("use", &dir, &more));
     let count = f64::from(names);

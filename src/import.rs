@@ -25,7 +25,7 @@ use dotp2p_chain::tx::Transaction;
 use dotp2p_registry::mempool::{self, Mempool, PoolError};
 use dotp2p_registry::query::Unsettled;
 use dotp2p_registry::state::State;
-use dotp2p_registry::store::{ChainRow, Commit, End, HeadRow, Loaded, Place, RecordKind, Store};
+use dotp2p_registry::store::{ChainRow, Commit, End, HeadRow, Loaded, Place, RecordKind, Store, StoreError};
 use imbl::Vector;
 
 pub use self::checked::{CheckedBlock, ImportError};
@@ -63,6 +63,8 @@ pub struct Importer {
     pool: Mempool,
     /// What the next durable write will hold.
     pending: Commit,
+    /// What is being written meanwhile, in a run of blocks.
+    writing: Option<Arc<Commit>>,
     disconnected: Vec<Transaction>,
     moved: bool,
     /// Where branches begin that a mended clock shows to lie ahead of it (L11).
@@ -184,6 +186,7 @@ impl Importer {
             tip_head,
             pool: Mempool::new(limits),
             pending,
+            writing: None,
             disconnected: Vec::new(),
             moved: false,
             aside: Vec::new(),
@@ -230,7 +233,7 @@ impl Importer {
             tip_head =
                 head.map(|(_, row)| row.head).ok_or_else(|| damaged("the tip's header is missing".to_owned()))?;
         }
-        let state = State::from_rows(loaded.rows);
+        let state = loaded.state;
         if state.root() != tip_head.roots.state_root {
             let (found, expected) = (state.root(), tip_head.roots.state_root);
             return Err(damaged(format!("the stored state has root {found}, the tip commits to {expected}")));
@@ -355,13 +358,39 @@ impl Importer {
     }
 
     fn write(&mut self) -> Result<(), ImportError> {
-        if let Err(error) = self.store.commit(&self.pending) {
+        let written = self.store.commit(&self.pending);
+        self.written(written)?;
+        self.take_pending();
+        Ok(())
+    }
+
+    /// After a write that failed nothing is taken any more.
+    fn written<T>(&mut self, written: Result<T, StoreError>) -> Result<T, ImportError> {
+        if let Err(error) = &written {
             tracing::error!(%error, "cannot write; the node answers from what it has and takes nothing new");
             self.failed = Some(error.to_string());
-            return Err(error.into());
         }
-        self.pending = Commit { meta: self.pending.meta, ..Commit::default() };
-        Ok(())
+        Ok(written?)
+    }
+
+    /// What waits to be written; from now on nothing does.
+    fn take_pending(&mut self) -> Commit {
+        let next = Commit { meta: self.pending.meta, ..Commit::default() };
+        std::mem::replace(&mut self.pending, next)
+    }
+
+    /// Ends, leaving a copy of the state for the next start.
+    ///
+    /// Without it nothing is lost: whatever is durable was so before.
+    pub fn close(mut self) {
+        if self.failed.is_some() || self.has_pending() && self.write().is_err() {
+            return;
+        }
+        let tip = self.tree.active_tip().hash;
+        let rows = self.state.tree().leaves().map(|leaf| (&leaf.key, &leaf.row));
+        if let Err(error) = self.store.copy_state(&tip, rows) {
+            tracing::warn!(%error, "the next start takes longer");
+        }
     }
 
     /// Bytes on disk: database and block files.

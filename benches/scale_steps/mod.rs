@@ -13,6 +13,7 @@ use dotp2p_registry::mempool::Limits;
 use dotp2p_registry::query::Reader;
 use dotp2p_registry::row::{NameRow, Row};
 use dotp2p_registry::state::State;
+use dotp2p_registry::state_tree::Leaf;
 use dotp2p_registry::store::{Loaded, Store};
 use dotp2p_registry::view::Change;
 
@@ -62,6 +63,7 @@ pub fn run(step: &str, dir: &Path, chain: &Path) {
         "import" => import(dir, chain),
         "weigh" => weigh(dir, chain),
         "open" => open(dir),
+        "open-killed" => open_killed(dir),
         "reindex" => reindex(dir),
         "use" => use_it(dir, chain),
         other => panic!("no step is called {other}"),
@@ -88,22 +90,28 @@ fn import(dir: &Path, chain: &Path) -> Figures {
     let spent = importer.import_all(file::read(chain).map(|block| (block, None)), |_| ()).unwrap();
     let seconds = began.elapsed().as_secs_f64();
     assert_eq!((spent.blocks, spent.refused), (blocks, 0));
+    let peak = status_kb("VmHWM");
+    let began = Instant::now();
+    importer.close();
+    let stop = began.elapsed().as_secs_f64();
     figures([
         ("blocks", blocks as f64),
         ("import_s", seconds),
         ("import_check_s", spent.check.as_secs_f64()),
         ("import_connect_s", spent.connect.as_secs_f64()),
         ("import_write_s", spent.write.as_secs_f64()),
-        ("import_peak_mb", status_kb("VmHWM") / 1e3),
+        ("import_peak_mb", peak / 1e3),
+        ("stop_s", stop),
     ])
 }
 
 /// What is on disk: the database with all its indexes, the bare rows in it, the blocks and their undo.
 fn weigh(dir: &Path, chain: &Path) -> Figures {
     let params = chain_maker::network();
-    let (store, Loaded { rows, .. }) = Store::open(dir, &params, false).unwrap();
+    let (store, Loaded { state, .. }) = Store::open(dir, &params, false).unwrap();
     let (database, files) = store.disk_bytes().unwrap();
-    let row_bytes: usize = rows.iter().map(|(key, row)| 1 + key.bytes().len() + row.encode().len()).sum();
+    let bytes = |leaf: &Leaf| 1 + leaf.key.bytes().len() + leaf.row.encode().len();
+    let row_bytes: usize = state.tree().leaves().map(bytes).sum();
     let blocks = std::fs::metadata(chain).unwrap().len();
     figures([
         ("database_bytes", database as f64),
@@ -126,6 +134,12 @@ fn open(dir: &Path) -> Figures {
     let memory = (status_kb("VmRSS") - before) * 1e3;
     drop(importer);
     figures([("start_s", seconds), ("start_read_s", read), ("memory_bytes", memory)])
+}
+
+/// The same after a kill, which leaves no copy of the state.
+fn open_killed(dir: &Path) -> Figures {
+    std::fs::remove_file(dir.join("state.dat")).unwrap();
+    figures([("start_after_kill_s", open(dir)["start_s"])])
 }
 
 /// The database is thrown away and rebuilt from the block files.

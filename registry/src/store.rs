@@ -7,13 +7,14 @@
 mod block_files;
 mod database;
 mod schema;
+mod state_file;
 mod tx_index;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dotp2p_chain::block::BlockHead;
 use dotp2p_chain::entry::EntryKey;
@@ -26,6 +27,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 pub use self::block_files::{BlockFiles, BlockWriter, End, Place, RecordKind};
 use self::database::DatabaseFiles;
 use crate::row::Row;
+use crate::state::State;
 use crate::view::Change;
 
 /// The number of this release's layout on disk.
@@ -150,14 +152,16 @@ pub struct Commit {
 /// All that was stored, read at start.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// The state's rows.
-    pub rows: Vec<(EntryKey, Row)>,
+    /// The state; that its root is the tip's is not checked yet.
+    pub state: State,
     /// The active chain from genesis on.
     pub chain: Vec<ChainRow>,
     /// Every header, in order of sequence.
     pub heads: Vec<(BlockHash, HeadRow)>,
     /// What is stored once.
     pub meta: Meta,
+    /// What the state is made of.
+    rows: Vec<(EntryKey, Row)>,
     indexed: tx_index::Indexed,
 }
 
@@ -176,8 +180,10 @@ impl Loaded {
 pub struct Store {
     dir: PathBuf,
     db: sled::Db,
-    db_files: DatabaseFiles,
+    db_files: Arc<Mutex<DatabaseFiles>>,
     writer: BlockWriter,
+    /// The tip whose rows stand in `state.dat`.
+    copied: Option<BlockHash>,
     _lock: File,
 }
 
@@ -203,15 +209,24 @@ impl Store {
         let db_dir = dir.join("db");
         if reindex {
             database::throw_away(&db_dir).map_err(io(&db_dir))?;
+            state_file::remove(dir).map_err(io(dir))?;
         }
         database::remove_drafts(&db_dir).map_err(io(&db_dir))?;
-        database::warm(&db_dir);
+        state_file::remove_draft(dir).map_err(io(dir))?;
         let config = sled::Config::new().path(&db_dir).cache_capacity(CACHE_BYTES).flush_every_ms(Some(500));
-        let db = database::open(&config).map_err(|error| database::error(&db_dir, error))?;
-        let db_files = DatabaseFiles::open(&db_dir).map_err(io(&db_dir))?;
+        let (db, copy) = rayon::join(
+            || database::open(&config),
+            || {
+                let copy = state_file::read(dir);
+                database::warm(&db_dir);
+                copy.map(|(tip, rows)| (tip, State::from_rows(rows)))
+            },
+        );
+        let db = db.map_err(|error| database::error(&db_dir, error))?;
+        let db_files = Arc::new(Mutex::new(DatabaseFiles::open(&db_dir).map_err(io(&db_dir))?));
         sync_path(dir).map_err(io(dir))?;
-        let store = Self { dir: dir.to_owned(), db, db_files, writer, _lock: lock };
-        let loaded = store.load()?;
+        let mut store = Self { dir: dir.to_owned(), db, db_files, writer, copied: None, _lock: lock };
+        let loaded = store.load(copy)?;
         if loaded.meta.reindexing {
             // Emptying it in place could be interrupted half-way.
             drop(store);
@@ -220,18 +235,33 @@ impl Store {
         Ok((store, loaded))
     }
 
-    fn load(&self) -> Result<Loaded, StoreError> {
-        // Many ranges, for all cores: the engine reads a page at a time and only when asked.
-        let ranges = schema::ranges(&self.db).map_err(|error| self.database(error))?;
-        let parts: Vec<Loaded> =
-            ranges.into_par_iter().map(|range| self.load_range(range)).collect::<Result<_, _>>()?;
-        let mut loaded = Loaded::default();
-        parts.into_iter().for_each(|part| loaded.append(part));
+    /// Reads everything but the state, and that too unless `copy` is of the tip.
+    fn load(&mut self, copy: Option<(BlockHash, State)>) -> Result<Loaded, StoreError> {
+        let mut loaded = self.load_ranges(schema::other_ranges(&self.db))?;
+        let tip = loaded.chain.last().map(|row| row.hash);
+        if let Some((of, state)) = copy
+            && Some(of) == tip
+        {
+            (loaded.state, self.copied) = (state, tip);
+        } else {
+            let rows = self.load_ranges(schema::state_ranges(&self.db))?.rows;
+            loaded.state = State::from_rows(rows);
+        }
         if let Some(value) = self.db.get(schema::meta_key()).map_err(|error| self.database(error))? {
             loaded.meta = schema::decode_meta(&value).map_err(|what| self.damaged(what))?;
         }
         loaded.heads.sort_by_key(|(_, head)| head.sequence);
         self.check_loaded(&loaded).map_err(|what| self.damaged(what))?;
+        Ok(loaded)
+    }
+
+    /// Many ranges, for all cores: the engine reads a page at a time and only when asked.
+    fn load_ranges(&self, ranges: sled::Result<Vec<schema::Range>>) -> Result<Loaded, StoreError> {
+        let ranges = ranges.map_err(|error| self.database(error))?;
+        let parts: Vec<Loaded> =
+            ranges.into_par_iter().map(|range| self.load_range(range)).collect::<Result<_, _>>()?;
+        let mut loaded = Loaded::default();
+        parts.into_iter().for_each(|part| loaded.append(part));
         Ok(loaded)
     }
 
@@ -295,23 +325,75 @@ impl Store {
 
     /// Does `commit` as a whole or not at all, and returns when a power cut can no longer undo it.
     pub fn commit(&mut self, commit: &Commit) -> Result<(), StoreError> {
-        let blocks = |error| StoreError::Io { path: self.dir.join("blocks"), error };
-        self.writer.sync().map_err(blocks)?;
-        let mut batch = sled::Batch::default();
-        schema::write(&mut batch, commit, self.writer.end());
-        tx_index::write(&self.db, &mut batch, commit).map_err(|error| self.database(error))?;
-        self.db.apply_batch(batch).map_err(|error| self.database(error))?;
-        self.db.flush().map_err(|error| self.database(error))?;
-        self.db_files.sync().map_err(|error| StoreError::Io { path: self.dir.join("db"), error })
+        self.begin_write()?.finish(commit)
     }
 
-    /// Bytes on disk: database and block files.
+    /// Begins a durable write, which may be finished on another thread while more is appended. One is finished before the
+    /// next is: a later one counts on what is written by those before.
+    pub fn begin_write(&mut self) -> Result<DurableWrite, StoreError> {
+        let blocks = self.writer.unsynced();
+        let blocks = blocks.map_err(|error| StoreError::Io { path: self.dir.join("blocks"), error })?;
+        let (dir, end) = (self.dir.clone(), self.writer.end());
+        Ok(DurableWrite { dir, blocks, end, db: self.db.clone(), db_files: self.db_files.clone() })
+    }
+
+    /// Leaves a copy of the state at `tip`, from which the next start is quicker; what is there already is not written again.
+    pub fn copy_state<'a>(
+        &mut self,
+        tip: &BlockHash,
+        rows: impl Iterator<Item = (&'a EntryKey, &'a Row)>,
+    ) -> Result<(), StoreError> {
+        if self.copied == Some(*tip) {
+            return Ok(());
+        }
+        self.copied = None;
+        state_file::write(&self.dir, tip, rows)
+            .map_err(|error| StoreError::Io { path: self.dir.join("state.dat"), error })?;
+        self.copied = Some(*tip);
+        Ok(())
+    }
+
+    /// Bytes on disk: database with the copy of the state, and block files.
     pub fn disk_bytes(&self) -> io::Result<(u64, u64)> {
         let blocks = std::fs::read_dir(self.dir.join("blocks"))?
             .map(|entry| entry.and_then(|entry| entry.metadata()).map(|meta| meta.len()))
             .sum::<io::Result<u64>>()?;
         let db = self.db.size_on_disk().map_err(io::Error::other)?;
-        Ok((db, blocks))
+        Ok((db + state_file::size(&self.dir), blocks))
+    }
+}
+
+/// A durable write that was begun: of everything appended until then.
+#[derive(Debug)]
+#[must_use = "nothing is durable before it is finished"]
+pub struct DurableWrite {
+    dir: PathBuf,
+    blocks: Option<Arc<File>>,
+    end: End,
+    db: sled::Db,
+    db_files: Arc<Mutex<DatabaseFiles>>,
+}
+
+impl DurableWrite {
+    /// Does `commit` as a whole or not at all, and returns when a power cut can no longer undo it.
+    pub fn finish(self, commit: &Commit) -> Result<(), StoreError> {
+        let io = |folder: &str| {
+            let path = self.dir.join(folder);
+            move |error| StoreError::Io { path, error }
+        };
+        let database = |error| database::error(&self.dir.join("db"), error);
+        if let Some(blocks) = &self.blocks {
+            blocks.sync_data().map_err(io("blocks"))?;
+        }
+        let mut batch = sled::Batch::default();
+        schema::write(&mut batch, commit, self.end);
+        tx_index::write(&self.db, &mut batch, commit).map_err(database)?;
+        self.db.apply_batch(batch).map_err(database)?;
+        self.db.flush().map_err(database)?;
+        self.db_files.lock().unwrap_or_else(PoisonError::into_inner).sync().map_err(io("db"))?;
+        // The engine frees the pages that were replaced a few at each call: with nothing but large writes they pile up
+        // to gigabytes. One call a row, none of which reads a page that is not there, keeps pace.
+        (0..commit.rows.len()).try_for_each(|_| self.db.get(schema::meta_key()).map(drop)).map_err(database)
     }
 }
 

@@ -1,11 +1,13 @@
-//! Many blocks in a row: the next ones are checked on all cores while one connects.
+//! Many blocks in a row: the next ones are checked on all cores while one connects and those before are written.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use dotp2p_chain::hash::BlockHash;
-use dotp2p_registry::store::{End, Place, RecordKind};
+use dotp2p_registry::store::{End, Place, RecordKind, StoreError};
 
 use super::{CheckedBlock, ImportError, Imported, Importer};
 
@@ -15,8 +17,9 @@ const AHEAD: usize = 1;
 /// largest. Each is twice the one before.
 const GROUP_FIRST: usize = 64 << 10;
 const GROUP_MAX: usize = 1 << 20;
-/// Rows after which a run of blocks is written.
-const ROWS_PER_WRITE: usize = 50_000;
+/// Rows after which a run of blocks is written, and with which it waits for the write before.
+const ROWS_PER_WRITE: usize = 20_000;
+const ROWS_MAX: usize = 2 * ROWS_PER_WRITE;
 
 /// How long the stages of a run took, each on its own thread or threads.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,6 +51,9 @@ fn next_group(
     group
 }
 
+/// A durable write on its way; gives how long it took.
+type Write<'scope> = ScopedJoinHandle<'scope, Result<Duration, StoreError>>;
+
 /// A block whose parent has not come; one that is stored already is not held in memory.
 enum Waiting {
     Block(Box<CheckedBlock>),
@@ -67,6 +73,7 @@ impl Importer {
         self.in_run = true;
         let spent = self.run(blocks, progress);
         self.in_run = false;
+        self.writing = None;
         spent
     }
 
@@ -104,6 +111,7 @@ impl Importer {
                 spent
             });
             let mut spent = Spent::default();
+            let mut write: Option<Write<'_>> = None;
             let mut waiting: HashMap<BlockHash, Vec<Waiting>> = HashMap::new();
             for next in queue.iter().flatten() {
                 let began = Instant::now();
@@ -139,20 +147,38 @@ impl Importer {
                     }
                 }
                 spent.connect += began.elapsed();
-                if self.pending.rows.len() > ROWS_PER_WRITE {
-                    spent.write += self.timed_write()?;
+                let rows = self.pending.rows.len();
+                let is_free = write.as_ref().is_none_or(ScopedJoinHandle::is_finished);
+                if rows > ROWS_MAX || rows > ROWS_PER_WRITE && is_free {
+                    spent.write += self.wait_for(write.take())?;
+                    write = Some(self.write_beside(scope)?);
                 }
             }
-            spent.write += self.timed_write()?;
+            spent.write += self.wait_for(write)?;
+            let last = self.write_beside(scope)?;
+            spent.write += self.wait_for(Some(last))?;
             spent.check = checker.join().unwrap_or_default();
             Ok(spent)
         })
     }
 
-    fn timed_write(&mut self) -> Result<Duration, ImportError> {
-        let began = Instant::now();
-        self.write()?;
-        Ok(began.elapsed())
+    /// Has what waits written on a thread of its own; what was written before must be done.
+    fn write_beside<'scope>(&mut self, scope: &'scope Scope<'scope, '_>) -> Result<Write<'scope>, ImportError> {
+        let begun = self.store.begin_write();
+        let begun = self.written(begun)?;
+        let commit = Arc::new(self.take_pending());
+        self.writing = Some(commit.clone());
+        Ok(scope.spawn(move || {
+            let began = Instant::now();
+            begun.finish(&commit).map(|()| began.elapsed())
+        }))
+    }
+
+    /// How long a write took, when it is done.
+    fn wait_for(&mut self, write: Option<Write<'_>>) -> Result<Duration, ImportError> {
+        let Some(write) = write else { return Ok(Duration::ZERO) };
+        let written = write.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        self.written(written)
     }
 
     fn missing_parent(&self, checked: &CheckedBlock) -> Option<BlockHash> {

@@ -76,7 +76,8 @@ impl Importer {
     }
 
     pub(super) fn head(&self, hash: &BlockHash) -> Result<Option<HeadRow>, ImportError> {
-        if let Some(row) = self.pending.heads.get(hash) {
+        let unwritten = [Some(&self.pending), self.writing.as_deref()];
+        if let Some(row) = unwritten.into_iter().flatten().find_map(|commit| commit.heads.get(hash)) {
             return Ok(Some(*row));
         }
         let row = self.store.lookup().head(hash);

@@ -15,7 +15,7 @@ use crate::import::{CheckedBlock, ImportError, Imported, Importer};
 /// Commands that may wait.
 const QUEUE: usize = 256;
 /// Rows after which a run of blocks is written.
-const ROWS_PER_WRITE: usize = 50_000;
+const ROWS_PER_WRITE: usize = 20_000;
 /// How long a run of blocks may wait to be written.
 const WRITE_AFTER: Duration = Duration::from_millis(200);
 
@@ -80,7 +80,7 @@ fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &wat
     let started = Instant::now();
     let age_s = || started.elapsed().as_secs();
     while !stop {
-        let Some(mut command) = queue.blocking_recv() else { return };
+        let Some(mut command) = queue.blocking_recv() else { break };
         let began = Instant::now();
         let mut waiting: Vec<Waiting> = Vec::new();
         let mut added: Vec<(Reply<Added>, Txid)> = Vec::new();
@@ -130,4 +130,5 @@ fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &wat
             drop(reply.send(failed.clone().map_or(Ok(Ok(txid)), Err)));
         }
     }
+    importer.close();
 }

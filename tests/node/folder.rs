@@ -145,6 +145,8 @@ async fn whose_database_says_something_else_than_its_tip() {
     commit.rows.insert(EntryKey::Level, Some(Row::Level(1_000_001)));
     store.commit(&commit).unwrap();
     drop(store);
+    // As after a kill: there is no copy of the state.
+    std::fs::remove_file(folder.path().join("state.dat")).unwrap();
     let said = refusal(&params, folder.path()).await;
     let (before, roots) = said.split_once("the stored state has root ").unwrap();
     let (roots, after) = roots.split_at(64 + ", the tip commits to ".len() + 64);
@@ -169,6 +171,58 @@ async fn whose_database_holds_what_is_no_row() {
                 start once with --reindex, which rebuilds it from the blocks";
     assert_eq!(refusal(&params, folder.path()).await, said);
     reopened(folder, |config| config.reindex = true).await.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_copy_of_the_state_is_of_another_tip() {
+    let folder = folder().await;
+    let path = folder.path().join("state.dat");
+    let older = std::fs::read(&path).unwrap();
+    let node = reopened(folder, |_| ()).await;
+    node.register("bob", 1, "@ A 192.0.2.8").await;
+    let folder = node.stop().await;
+    assert_ne!(std::fs::read(&path).unwrap(), older, "each stop leaves its own");
+    std::fs::write(&path, older).unwrap();
+    let node = reopened(folder, |_| ()).await;
+    assert_eq!(node.show("bob").await.state, "active");
+    node.stop().await;
+}
+
+/// The price level that a folder's state has as it is read at start.
+fn level(dir: &Path) -> u64 {
+    Store::open(dir, &Params::regtest(), false).unwrap().1.state.level()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_copy_of_the_state_is_read_where_it_is_of_the_tip_and_whole() {
+    let folder = folder().await;
+    let (dir, params) = (folder.path(), Params::regtest());
+    let path = dir.join("state.dat");
+    let (mut store, loaded) = Store::open(dir, &params, false).unwrap();
+    let (tip, before) = (loaded.chain.last().unwrap().hash, loaded.chain[1].hash);
+    let root = loaded.state.root();
+    let changed: Vec<(EntryKey, Row)> = vec![(EntryKey::Level, Row::Level(7))];
+    let changed = || changed.iter().map(|(key, row)| (key, row));
+    let written = std::fs::read(&path).unwrap();
+    store.copy_state(&tip, changed()).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), written, "it was there already and is not written again");
+    std::fs::remove_file(&path).unwrap();
+    drop(store);
+    let (mut store, loaded) = Store::open(dir, &params, false).unwrap();
+    assert_eq!(loaded.state.root(), root, "the database has the same rows");
+    store.copy_state(&tip, changed()).unwrap();
+    drop(store);
+    assert_eq!(level(dir), 7, "it is what is read");
+    let mut bytes = std::fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let right = level(dir);
+    assert_ne!(right, 7, "not where it is damaged");
+    let (mut store, _) = Store::open(dir, &params, false).unwrap();
+    store.copy_state(&before, changed()).unwrap();
+    drop(store);
+    assert_eq!(level(dir), right, "not where it is of another block");
+    reopened(folder, |_| ()).await.stop().await;
 }
 
 /// A copy of the folder with one byte of a file changed.
@@ -198,6 +252,8 @@ async fn with_a_flipped_byte_in_the_database() {
     let folder = reopened(folder().await, |_| ()).await.stop().await;
     let tip = reopened(folder, |_| ()).await;
     let (hash, folder) = (tip.reader().tip_hash(), tip.stop().await);
+    // As after a kill: the rows must come from the database.
+    std::fs::remove_file(folder.path().join("state.dat")).unwrap();
     let mut refused = std::collections::BTreeSet::new();
     for (file, used) in database_files(&folder) {
         for at in (0..used).step_by((used / 8).max(1)) {

@@ -4,13 +4,13 @@
   damage.py [CASES]        1000 unless given; SEED=… replays the choices, CASE=12,40 looks at single cases only
 
 One folder is made: a chain with names registered, updated and reorganised, a wallet with keys handed out, registrations
-under way, a configuration, and of the database a log of several parts, its settings and its snapshot. Each case is one
-damage on a fresh copy. The cases take turns through the files; two in three flip a bit of a byte that is in use, the
+under way, a configuration, of the database a log of several parts, its settings and its snapshot, and the copy of the state
+that a clean stop leaves; in every second case that is gone, as after a kill. Each case is one damage on a fresh copy. The cases take turns through the files; two in three flip a bit of a byte that is in use, the
 others cut the file off anywhere. What may come of it:
 
   harmless      the node starts and all its answers are right: the byte was not in use, or the node made up for it
   found         the node starts, what needs the damaged part is refused with an error that names the file, all other
-                answers are right, and what the error advises mends it
+                answers are right, and what the error advises mends it; or the copy of the state is named and not used
   refused       the node does not start, with one error that names the file or its folder and says what to do; done, it
                 starts and all its answers are right for its tip. Or, where a file of the wallet is damaged: the node
                 serves, and the wallet is refused by the file's name until it is restored from its words
@@ -106,7 +106,7 @@ class Fixture:
         self.under_way = sorted(it["name"] for it in node.call("name_registrations"))
         self.txids = {txid: height for height in range(self.heights[self.tip] + 1)
                       for txid in node.call("getblock", node.call("getblockhash", height), 1)["tx"]}
-        node.kill()
+        node.end()
         self.phrase = json.loads((node.dir / "wallet.json").read_text())["phrase"]
         self.files = sorted(path.relative_to(node.folder) for path in node.folder.rglob("*") if path.is_file())
 
@@ -133,6 +133,8 @@ class Trials:
             self.node = Node(self.folder, "case")
             self.node.log.unlink(missing_ok=True)
             shutil.copytree(self.fixture.node.folder, self.node.folder)
+            if path.name != "state.dat" and rng.random() < 0.5:
+                (self.node.dir / "state.dat").unlink()
             try:
                 flipped = self.damage(self.node.folder / path, rng)
                 outcome = self.tried(path)
@@ -179,6 +181,10 @@ class Trials:
             return "refused"
         if is_private:
             return self.wallet_tried(path, damaged)
+        if path.name == "state.dat":
+            check("state.dat" in node.said(), "nothing says that it is damaged")
+            check(self.all_right(), "a block is refused")
+            return "found"
         if self.all_right():
             return "harmless"
         # Something is refused, with an error that names the file: its advice is followed.

@@ -193,13 +193,15 @@ impl BlockWriter {
         self.files.clone()
     }
 
-    /// Appends a record; it is durable after the next [`BlockWriter::sync`]. A failed write leaves only dead bytes.
+    /// Appends a record; it is durable when what [`BlockWriter::unsynced`] gives is synced. A failed write leaves only dead bytes.
     pub fn append(&mut self, kind: RecordKind, bytes: &[u8]) -> io::Result<Place> {
         let len = u32::try_from(bytes.len()).ok().filter(|len| *len <= RECORD_MAX);
         let len =
             len.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "record too large for a block file"))?;
         if self.end > FILE_MAX {
-            self.sync()?;
+            if let Some(file) = self.unsynced()? {
+                file.sync_data()?;
+            }
             self.file += 1;
             self.open_file()?;
             self.end = 0;
@@ -217,12 +219,9 @@ impl BlockWriter {
         Ok(Place { file: self.file, at, len })
     }
 
-    /// Makes everything appended survive a power cut.
-    pub fn sync(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.dirty) {
-            self.files.file(self.file)?.sync_data()?;
-        }
-        Ok(())
+    /// The file that must be synced for everything appended so far to survive a power cut, if one must; given once.
+    pub fn unsynced(&mut self) -> io::Result<Option<Arc<File>>> {
+        std::mem::take(&mut self.dirty).then(|| self.files.file(self.file)).transpose()
     }
 }
 

@@ -159,7 +159,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = with_blobs(dir.path());
         assert!(!blobs(dir.path()).is_empty(), "the test needs some");
-        assert_eq!(store.db_files.synced, blobs(dir.path()));
+        assert_eq!(store.db_files.lock().unwrap().synced, blobs(dir.path()));
     }
 
     #[test]

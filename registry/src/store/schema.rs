@@ -85,18 +85,30 @@ pub(super) fn load(loaded: &mut Loaded, key: &[u8], value: &[u8]) -> Result<(), 
 /// Keys from one to another.
 pub(super) type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
-/// The database in ranges that can be read side by side: headers, accounts and names are cut into [`PARTS`] each, all else is
-/// little and stays whole.
-pub(super) fn ranges(db: &sled::Db) -> sled::Result<Vec<Range>> {
+/// All but the rows of the state, in ranges that can be read side by side: headers are cut into [`PARTS`], all else is little
+/// and stays whole.
+pub(super) fn other_ranges(db: &sled::Db) -> sled::Result<Vec<Range>> {
+    let mut ranges = cut(db, (Bound::Unbounded, Bound::Excluded(vec![STATE])), &[&[HEAD]])?;
+    ranges.push((Bound::Included(vec![STATE + 1]), Bound::Unbounded));
+    Ok(ranges)
+}
+
+/// The rows of the state, accounts and names cut into [`PARTS`] each.
+pub(super) fn state_ranges(db: &sled::Db) -> sled::Result<Vec<Range>> {
+    cut(db, (Bound::Included(vec![STATE]), Bound::Excluded(vec![STATE + 1])), &[&[STATE, 0], &[STATE, 1]])
+}
+
+/// A range cut where keys begin like those given, which ascend.
+fn cut(db: &sled::Db, (begin, end): Range, prefixes: &[&[u8]]) -> sled::Result<Vec<Range>> {
     let mut cuts = Vec::new();
-    for prefix in [&[HEAD][..], &[STATE, 0], &[STATE, 1]] {
+    for prefix in prefixes {
         let mut keys = db.scan_prefix(prefix).keys();
         if let (Some(first), Some(last)) = (keys.next().transpose()?, keys.next_back().transpose()?) {
             cuts.extend(between(&first, &last));
         }
     }
-    let begins = std::iter::once(Bound::Unbounded).chain(cuts.iter().cloned().map(Bound::Included));
-    let ends = cuts.iter().cloned().map(Bound::Excluded).chain([Bound::Unbounded]);
+    let begins = std::iter::once(begin).chain(cuts.iter().cloned().map(Bound::Included));
+    let ends = cuts.iter().cloned().map(Bound::Excluded).chain([end]);
     Ok(begins.zip(ends).collect())
 }
 
@@ -227,18 +239,21 @@ mod tests {
     fn every_key_is_in_one_range_and_the_chain_in_one_alone() {
         let dir = tempfile::tempdir().unwrap();
         let db = sled::open(dir.path()).unwrap();
-        let whole = [(Bound::Unbounded, Bound::Unbounded)];
-        assert_eq!(ranges(&db).unwrap(), whole, "an empty database");
+        let ranges = |db| [other_ranges(db).unwrap(), state_ranges(db).unwrap()].concat();
+        assert_eq!(ranges(&db).len(), 3, "an empty database");
         let names = (0..500).map(|at| key(STATE, &[&[1][..], format!("name{at}").as_bytes()].concat()));
         let accounts = (0..=255).map(|at| key(STATE, &[&[0, at][..], &[at; 31]].concat()));
         let heads = (0..100).map(|at| head_key(&BlockHash([at; 32])));
         let rest = [vec![0], key(CHAIN, &[0; 4]), key(CHAIN, &[255; 4]), vec![META], key(STATE, &[2, 9]), vec![TX, 1]];
         let keys: Vec<Vec<u8>> = names.chain(accounts).chain(heads).chain(rest).collect();
         keys.iter().for_each(|key| assert!(db.insert(key, &[]).unwrap().is_none()));
-        let ranges = ranges(&db).unwrap();
+        let ranges = ranges(&db);
         let parts: Vec<Vec<sled::IVec>> =
             ranges.iter().map(|range| db.range(range.clone()).keys().collect::<Result<_, _>>().unwrap()).collect();
-        assert_eq!(parts.concat(), db.iter().keys().collect::<Result<Vec<_>, _>>().unwrap(), "each once, in order");
+        let mut found = parts.concat();
+        found.sort();
+        assert_eq!(found, db.iter().keys().collect::<Result<Vec<_>, _>>().unwrap(), "each once");
+        assert!(parts.iter().all(|part| part.is_sorted()), "in order");
         let chain = [key(CHAIN, &[0; 4]), key(CHAIN, &[255; 4])];
         assert!(parts.iter().any(|part| chain.iter().all(|key| part.contains(&key.as_slice().into()))));
         assert!(parts.iter().all(|part| part.len() < 120), "none is much larger than the others");
