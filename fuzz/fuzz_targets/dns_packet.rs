@@ -58,7 +58,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
 fuzz_target!(|data: &[u8]| {
     LazyLock::force(&SERVER);
     // hickory-server makes room for as many questions as the header says, 11 MB at most, before it reads one.
-    within(data.len().max(15 * 1_024), Cost { per_byte: 1_024, cpu_ms: 50 }, || run(data));
+    within(data.len().max(15 * 1_024), Cost { per_byte: 1_024, cpu_ms: 100 }, || run(data));
 });
 
 fn run(packet: &[u8]) {

