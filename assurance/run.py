@@ -128,6 +128,10 @@ def run(name, command):
     return {"figures": figures, "seconds": seconds, "date": datetime.date.today().isoformat()}, "; ".join(missed) or None
 
 
+def known_figures():
+    return json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+
+
 def write_page(figures):
     rows = ["| promise | how it is tested | what was seen | command |", "|---|---|---|---|"]
     for name, promise, how, command in PROMISES:
@@ -151,22 +155,22 @@ def main():
     unknown = [name for name in asked if name not in names and name != "--page"]
     if unknown:
         sys.exit(f"no promise is called {', '.join(unknown)}; there are: {' '.join(names)}")
-    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     failed = []
     for name, _, _, command in PROMISES:
         if asked and name not in asked:
             continue
         seen, reason = run(name, command)
-        if seen:
-            figures[name] = seen
         if reason:
             failed.append(f"{name}: {reason}")
-        # At once: an interrupted run keeps what it has.
+        # At once, of what stands there now: an interrupted run keeps what it has, and another may go on beside it.
+        figures = known_figures()
+        if seen:
+            figures[name] = seen
         partial = FIGURES.with_suffix(".new")
         partial.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
         os.replace(partial, FIGURES)
         write_page(figures)
-    write_page(figures)
+    write_page(known_figures())
     if failed:
         sys.exit("FAILED\n" + "\n".join(failed))
 
