@@ -1,0 +1,1 @@
+//! Peers: finding them, syncing with them, relaying to them.
