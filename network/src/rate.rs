@@ -1,0 +1,159 @@
+//! How much a peer may send: a bucket of tokens that time fills.
+//!
+//! - [`Rate`]: tokens a second, and how many may be saved up.
+//! - [`TokenBucket`]: one kind of token; [`MessageRate`]: messages and bytes of one peer.
+//!
+//! Invariant: in any `t` seconds no more than `burst + per_s × t` tokens are taken, as long as the clock does not run back
+//! and forth: the caller's is monotonic. What is absent: a clock, floating point, waiting; the caller drops the message, or stops reading.
+
+/// How fast, on the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Tokens a second.
+    pub per_s: u32,
+    /// Tokens that may be taken at once after a silence.
+    pub burst: u32,
+}
+
+/// Too fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TooFast {
+    /// Allowed later.
+    #[error("too fast: allowed in {0} ms")]
+    Wait(u64),
+    /// Never allowed: more than may be saved up.
+    #[error("{wanted} at once, at most {burst} are allowed")]
+    Never {
+        /// Tokens that were asked for.
+        wanted: u64,
+        /// The most there can be.
+        burst: u32,
+    },
+}
+
+/// Tokens of one kind. Full at first.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenBucket {
+    rate: Rate,
+    /// Thousandths of a token.
+    milli: u64,
+    at_ms: u64,
+}
+
+impl TokenBucket {
+    /// A full bucket.
+    #[must_use]
+    pub fn new(rate: Rate, now_ms: u64) -> Self {
+        Self { rate, milli: u64::from(rate.burst).saturating_mul(1_000), at_ms: now_ms }
+    }
+
+    /// Takes `tokens`, or none and says why. A clock that runs back gives nothing.
+    pub fn take(&mut self, tokens: u64, now_ms: u64) -> Result<(), TooFast> {
+        self.check(tokens, now_ms)?;
+        self.milli = self.milli.saturating_sub(tokens.saturating_mul(1_000));
+        Ok(())
+    }
+
+    /// Whether `tokens` could be taken.
+    fn check(&mut self, tokens: u64, now_ms: u64) -> Result<(), TooFast> {
+        self.fill(now_ms);
+        let wanted = tokens.saturating_mul(1_000);
+        if tokens > u64::from(self.rate.burst) {
+            return Err(TooFast::Never { wanted: tokens, burst: self.rate.burst });
+        }
+        match wanted.saturating_sub(self.milli) {
+            0 => Ok(()),
+            // A token a second is a thousandth of a token a millisecond.
+            missing if self.rate.per_s > 0 => Err(TooFast::Wait(missing.div_ceil(self.rate.per_s.into()))),
+            _ => Err(TooFast::Wait(u64::MAX)),
+        }
+    }
+
+    fn fill(&mut self, now_ms: u64) {
+        let gained = now_ms.saturating_sub(self.at_ms).saturating_mul(self.rate.per_s.into());
+        self.milli = self.milli.saturating_add(gained).min(u64::from(self.rate.burst).saturating_mul(1_000));
+        self.at_ms = now_ms;
+    }
+}
+
+/// What one peer may send.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageRate {
+    messages: TokenBucket,
+    bytes: TokenBucket,
+}
+
+impl MessageRate {
+    /// Full buckets for a new peer. The burst of bytes is at least the largest message.
+    #[must_use]
+    pub fn new(messages: Rate, bytes: Rate, now_ms: u64) -> Self {
+        Self { messages: TokenBucket::new(messages, now_ms), bytes: TokenBucket::new(bytes, now_ms) }
+    }
+
+    /// Takes a message of `len` bytes from both buckets, or nothing from either.
+    pub fn admit(&mut self, len: usize, now_ms: u64) -> Result<(), TooFast> {
+        let len = u64::try_from(len).unwrap_or(u64::MAX);
+        self.bytes.check(len, now_ms)?;
+        self.messages.take(1, now_ms)?;
+        self.bytes.take(len, now_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TEN: Rate = Rate { per_s: 10, burst: 20 };
+
+    #[test]
+    fn burst_then_rate() {
+        let mut bucket = TokenBucket::new(TEN, 5_000);
+        assert_eq!(bucket.take(20, 5_000), Ok(()));
+        assert_eq!(bucket.take(1, 5_000), Err(TooFast::Wait(100)));
+        assert_eq!(bucket.take(1, 5_099), Err(TooFast::Wait(1)));
+        assert_eq!(bucket.take(1, 5_100), Ok(()));
+        assert_eq!(bucket.take(21, 99_000), Err(TooFast::Never { wanted: 21, burst: 20 }));
+        assert_eq!(bucket.take(20, 99_000), Ok(()));
+        assert_eq!(bucket.take(1, 0), Err(TooFast::Wait(100)), "a clock that runs back gives nothing");
+        assert_eq!(bucket.take(1, 100), Ok(()), "and takes nothing for good");
+        let mut never = TokenBucket::new(Rate { per_s: 0, burst: 1 }, 0);
+        assert_eq!((never.take(1, 0), never.take(1, u64::MAX)), (Ok(()), Err(TooFast::Wait(u64::MAX))));
+    }
+
+    #[test]
+    fn a_refused_message_costs_nothing() {
+        let mut rate = MessageRate::new(Rate { per_s: 1, burst: 2 }, Rate { per_s: 100, burst: 150 }, 0);
+        assert_eq!(rate.admit(100, 0), Ok(()));
+        assert_eq!(rate.admit(100, 0), Err(TooFast::Wait(500)), "bytes");
+        assert_eq!(rate.admit(10, 0), Ok(()), "the message was not counted");
+        assert_eq!(rate.admit(10, 0), Err(TooFast::Wait(1_000)), "messages");
+        assert_eq!(rate.admit(usize::MAX, 0), Err(TooFast::Never { wanted: u64::MAX, burst: 150 }));
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_than_the_rate_in_any_time(
+            per_s in 0_u32..1_000,
+            burst in 0_u32..1_000,
+            steps in prop::collection::vec((0_u64..300, 0_u64..100), 0..200),
+        ) {
+            let mut bucket = TokenBucket::new(Rate { per_s, burst }, 0);
+            let (mut now_ms, mut taken) = (0, 0);
+            for (passed_ms, tokens) in steps {
+                now_ms += passed_ms;
+                match bucket.take(tokens, now_ms) {
+                    Ok(()) => taken += tokens,
+                    Err(TooFast::Wait(ms)) if ms < u64::MAX => {
+                        let mut later = bucket;
+                        prop_assert!(ms > 0 && later.take(tokens, now_ms + ms).is_ok(), "the wait is enough");
+                        prop_assert!(bucket.take(tokens, now_ms + ms - 1).is_err(), "and not too long");
+                        now_ms += ms - 1;
+                    }
+                    Err(_) => {}
+                }
+                prop_assert!(taken * 1_000 <= u64::from(burst) * 1_000 + u64::from(per_s) * now_ms);
+            }
+        }
+    }
+}
