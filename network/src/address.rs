@@ -190,18 +190,15 @@ impl FromStr for PeerAddress {
     }
 }
 
-/// A byte for the family, the IP in network order, the port: canonical, for a mapped IPv4 address is refused.
-#[derive(Encode, Decode)]
-enum Wire {
-    V4([u8; 4], u16),
-    V6([u8; 16], u16),
-}
+/// A byte for the family, 0 for IPv4 and 1 for IPv6, the IP in network order, the port: as SCALE writes a result.
+/// Canonical, for a mapped IPv4 address is refused.
+type Wire = Result<([u8; 4], u16), ([u8; 16], u16)>;
 
 impl Encode for PeerAddress {
     fn encode_to<T: Output + ?Sized>(&self, out: &mut T) {
-        let wire = match self.ip {
-            IpAddr::V4(ip) => Wire::V4(ip.octets(), self.port),
-            IpAddr::V6(ip) => Wire::V6(ip.octets(), self.port),
+        let wire: Wire = match self.ip {
+            IpAddr::V4(ip) => Ok((ip.octets(), self.port)),
+            IpAddr::V6(ip) => Err((ip.octets(), self.port)),
         };
         wire.encode_to(out);
     }
@@ -210,8 +207,8 @@ impl Encode for PeerAddress {
 impl Decode for PeerAddress {
     fn decode<I: Input>(input: &mut I) -> Result<Self, parity_scale_codec::Error> {
         let (ip, port) = match Wire::decode(input)? {
-            Wire::V4(ip, port) => (IpAddr::V4(Ipv4Addr::from(ip)), port),
-            Wire::V6(ip, port) => (IpAddr::V6(Ipv6Addr::from(ip)), port),
+            Ok((ip, port)) => (IpAddr::V4(Ipv4Addr::from(ip)), port),
+            Err((ip, port)) => (IpAddr::V6(Ipv6Addr::from(ip)), port),
         };
         match Self::new(ip, port) {
             Ok(address) if address.ip == ip => Ok(address),

@@ -12,6 +12,7 @@
 //! `SEED=… cargo test -p dotp2p-network --test eclipse -- --nocapture` replays a run.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests")]
+#![allow(clippy::print_stdout, reason = "the figures")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};

@@ -58,7 +58,8 @@ fn addresses_that_nobody_listens_on_are_none() {
     }
     let mapped: PeerAddress = "[::ffff:1.2.3.4]:5".parse().unwrap();
     assert_eq!(mapped, "1.2.3.4:5".parse().unwrap());
-    let wire = Wire::V6("::ffff:1.2.3.4".parse::<Ipv6Addr>().unwrap().octets(), 5).encode();
+    let wire: Wire = Err(("::ffff:1.2.3.4".parse::<Ipv6Addr>().unwrap().octets(), 5));
+    let wire = wire.encode();
     assert!(PeerAddress::decode(&mut wire.as_slice()).is_err(), "two encodings of one address");
 }
 
