@@ -21,6 +21,7 @@ mod mine;
 mod name;
 mod node;
 mod output;
+mod peer;
 mod stop;
 mod wallet;
 
@@ -51,11 +52,12 @@ Examples:
   dotp2p demo             then try what it prints, until Ctrl-C
   dotp2p demo --once      check every answer and leave: exit code 0 if all are right")]
     Demo(DemoArgs),
-    /// Run the node: chain, DNS, JSON-RPC and wallet, until Ctrl-C
+    /// Run the node: chain, peers, DNS, JSON-RPC and wallet, until Ctrl-C
     #[command(after_help = "\
 Examples:
   dotp2p node
   dotp2p node --mine=2 --network test
+  dotp2p node --peer 192.0.2.7 --peer friend.example:9353
   dotp2p node --dns-listen 127.0.0.1:53 --dns-listen '[::1]:53'")]
     Node(NodeLayer),
     /// Register, show and change names
@@ -64,6 +66,8 @@ Examples:
     Wallet(wallet::WalletArgs),
     /// Look at the chain
     Chain(chain::ChainArgs),
+    /// See and choose whom the node is connected to
+    Peer(peer::PeerArgs),
     /// Make blocks at once (regtest), or see what the miner does
     Mine(mine::MineArgs),
     /// Stop the running node
@@ -118,6 +122,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), CliError> {
             Command::Name(args) => name::run(args, &settings, &out).await,
             Command::Wallet(args) => wallet::run(args, &settings, &out).await,
             Command::Chain(args) => chain::run(args, &settings, &out).await,
+            Command::Peer(args) => peer::run(args, &settings, &out).await,
             Command::Mine(args) => mine::run(args, &settings, &out).await,
             Command::Stop => stop::run(&settings, &out).await,
         }
@@ -164,8 +169,10 @@ pub(crate) fn interrupted() -> impl Future<Output = ()> {
 fn start_logging(is_node: bool, verbose: u8) {
     let level = match (is_node, verbose) {
         (false, 0) => "error",
-        (true, 0) | (false, 1) => "dotp2p=info,warn",
-        (true, 1) | (false, 2) => "dotp2p=debug,dotp2p_dns=debug,dotp2p_rpc=debug,dotp2p_registry=debug,info",
+        (true, 0) | (false, 1) => "dotp2p=info,dotp2p_network=info,warn",
+        (true, 1) | (false, 2) => {
+            "dotp2p=debug,dotp2p_dns=debug,dotp2p_rpc=debug,dotp2p_registry=debug,dotp2p_network=debug,info"
+        }
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env("DOTP2P_LOG").unwrap_or_else(|_| EnvFilter::new(level));

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::BoolishValueParser;
 use dotp2p_chain::key::{AddressError, PublicKey};
 use dotp2p_chain::params::{Params, RulesError};
+use dotp2p_network::service::{AddressTextError, Multiaddr, check_peer_text};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -69,6 +70,18 @@ pub struct NodeLayer {
     /// Answer DNS there, over UDP and TCP; repeatable [default: 127.0.0.1:9355; test 19355, regtest 29355]
     #[arg(long, value_name = "ADDR:PORT", env = "DOTP2P_DNS_LISTEN", hide_env_values = true, value_delimiter = ',')]
     pub dns_listen: Option<Vec<SocketAddr>>,
+    /// Listen for peers there; repeatable [default: all addresses, port 9353; test 19353, regtest 29353]
+    #[arg(long, value_name = "MULTIADDR", env = "DOTP2P_P2P_LISTEN", hide_env_values = true, value_delimiter = ',')]
+    pub p2p_listen: Option<Vec<String>>,
+    /// Stay connected to this peer; repeatable
+    #[arg(long, value_name = "HOST[:PORT]|MULTIADDR", env = "DOTP2P_PEER", hide_env_values = true)]
+    #[arg(value_delimiter = ',')]
+    pub peer: Option<Vec<String>>,
+    /// Connect to nobody but the peers that were named
+    #[arg(long, env = "DOTP2P_NO_DISCOVERY", hide_env_values = true, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    #[arg(value_parser = BoolishValueParser::new())]
+    pub no_discovery: Option<bool>,
     /// Look for blocks, on so many threads [default: all but one]
     #[arg(long, value_name = "THREADS", env = "DOTP2P_MINE", hide_env_values = true)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
@@ -183,6 +196,12 @@ pub enum ConfigError {
         /// The rule.
         source: RulesError,
     },
+    /// Where to listen for peers.
+    #[error("--p2p-listen {0:?} is no multiaddr, such as /ip4/0.0.0.0/tcp/9353")]
+    P2pListen(String),
+    /// Whom to connect to.
+    #[error("--peer {0}")]
+    Peer(AddressTextError),
     /// Whom to pay.
     #[error("--mine-to {address:?}: {source}")]
     MineTo {
@@ -217,6 +236,12 @@ pub struct NodeSettings {
     pub rpc_listen: SocketAddr,
     /// Where it answers DNS.
     pub dns_listen: Vec<SocketAddr>,
+    /// Where it listens for peers; `None`: everywhere.
+    pub p2p_listen: Option<Vec<Multiaddr>>,
+    /// Whom it stays connected to.
+    pub peers: Vec<String>,
+    /// Whether it looks for others.
+    pub discovery: bool,
     /// On how many threads it mines, if it does.
     pub mine: Option<usize>,
     /// Whom its blocks pay, if not the wallet.
@@ -282,6 +307,9 @@ impl Layer {
             node: NodeLayer {
                 rpc_listen: self.node.rpc_listen.or(below.node.rpc_listen),
                 dns_listen: self.node.dns_listen.or(below.node.dns_listen),
+                p2p_listen: self.node.p2p_listen.or(below.node.p2p_listen),
+                peer: self.node.peer.or(below.node.peer),
+                no_discovery: self.node.no_discovery.or(below.node.no_discovery),
                 mine: self.node.mine.or(below.node.mine),
                 mine_to: self.node.mine_to.or(below.node.mine_to),
                 reindex: self.node.reindex.or(below.node.reindex),
@@ -309,9 +337,19 @@ impl NodeLayer {
             let key = PublicKey::from_address(&address, &deployment.address_prefix);
             key.map_err(|source| ConfigError::MineTo { address, source })
         });
+        let listen = self.p2p_listen.map(|all| {
+            let one = |text: String| text.parse().map_err(|_| ConfigError::P2pListen(text));
+            all.into_iter().map(one).collect::<Result<Vec<Multiaddr>, _>>()
+        });
+        if let Some(wrong) = self.peer.iter().flatten().find(|text| check_peer_text(text).is_err()) {
+            return Err(ConfigError::Peer(AddressTextError(wrong.clone())));
+        }
         Ok(NodeSettings {
             rpc_listen: self.rpc_listen.unwrap_or(loopback(deployment.rpc_port)),
             dns_listen: self.dns_listen.unwrap_or_else(|| vec![loopback(deployment.dns_port)]),
+            p2p_listen: listen.transpose()?,
+            peers: self.peer.unwrap_or_default(),
+            discovery: self.no_discovery != Some(true),
             mine: self.mine.and_then(Threads::count),
             mine_to: mine_to.transpose()?,
             reindex: self.reindex.unwrap_or(false),

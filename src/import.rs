@@ -6,6 +6,7 @@
 
 mod ahead;
 mod checked;
+mod heads;
 mod pipeline;
 mod reorganise;
 mod settle;
@@ -205,12 +206,15 @@ impl Importer {
             return Err(damaged("the stored chain does not begin with this network's genesis".to_owned()));
         }
         let mut tree = HeaderTree::new(&params.genesis.head.header);
-        for (hash, row) in loaded.heads.iter().filter(|(_, row)| row.head.roots.height != Height::GENESIS) {
-            let inserted = tree.insert(&row.head.header).and_then(|_| match row.block {
-                Some(_) if !row.rejected => tree.body_arrived(hash).map(drop),
-                _ => Ok(()),
-            });
-            inserted.map_err(|error| damaged(format!("header {hash}: {error}")))?;
+        // A head may have come long before its body, whose arrival gave it a later number: parents go by height.
+        let mut by_height: Vec<_> = loaded.heads.iter().map(|(hash, row)| (row.head.roots.height, hash, row)).collect();
+        by_height.sort_by_key(|(height, ..)| *height);
+        for (_, hash, row) in by_height.iter().filter(|(height, ..)| *height != Height::GENESIS) {
+            tree.insert(&row.head.header).map_err(|error| damaged(format!("header {hash}: {error}")))?;
+        }
+        let is_whole = |row: &HeadRow| row.block.is_some() && !row.rejected && row.head.roots.height != Height::GENESIS;
+        for (hash, _) in loaded.heads.iter().filter(|(_, row)| is_whole(row)) {
+            tree.body_arrived(hash).map_err(|error| damaged(format!("block {hash}: {error}")))?;
         }
         let mut history = History::default();
         let mut tip_head = params.genesis.head;

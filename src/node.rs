@@ -5,6 +5,8 @@
 
 mod clock;
 mod mining;
+mod peers;
+mod progress;
 mod registrations;
 mod served_zone;
 mod writer;
@@ -12,7 +14,7 @@ mod writer;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use dotp2p_chain::hash::{BlockHash, Txid};
@@ -22,12 +24,13 @@ use dotp2p_chain::params::Params;
 use dotp2p_chain::tx::Transaction;
 use dotp2p_dns::server::{DnsError, DnsServer};
 use dotp2p_dns::zone::Zone;
+use dotp2p_network::service::{Handle as PeersHandle, Multiaddr, Network, NetworkError};
 use dotp2p_registry::mempool::Limits;
 use dotp2p_registry::query::Reader;
 use dotp2p_registry::store::{Store, StoreError};
 use dotp2p_rpc::node::{
-    BlockTaken, GenerateError, MiningStatus, NotReady, RegistrationStatus, SubmitBlockError, SubmitError, Unavailable,
-    WalletError,
+    AddNode, BanStatus, BanTerm, BlockTaken, GenerateError, MiningStatus, NetworkStatus, NotReady, PeerError,
+    PeerStatus, RegistrationStatus, SubmitBlockError, SubmitError, Unavailable, WalletError,
 };
 use dotp2p_wallet::registration::Request;
 use tokio::sync::watch;
@@ -36,6 +39,7 @@ use crate::import::{CheckedBlock, ImportError, Imported, Importer};
 use crate::miner;
 use crate::wallet_service::WalletService;
 use mining::Mining;
+pub use peers::PeersConfig;
 use served_zone::ServedZone;
 use writer::Writer;
 
@@ -64,10 +68,12 @@ pub struct NodeConfig {
     pub rpc: dotp2p_rpc::server::Config,
     /// The pool's bounds.
     pub pool: Limits,
+    /// Where peers are listened for, and who they are.
+    pub peers: PeersConfig,
 }
 
 impl NodeConfig {
-    /// The defaults of a network: loopback, its ports, no mining.
+    /// The defaults of a network: loopback, its ports, no mining, no peers.
     #[must_use]
     pub fn new(params: Params, dir: PathBuf) -> Self {
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -83,6 +89,7 @@ impl NodeConfig {
             dns: Default::default(),
             rpc: Default::default(),
             pool: Limits::default(),
+            peers: PeersConfig::alone(),
         }
     }
 }
@@ -102,6 +109,12 @@ pub enum NodeError {
     /// RPC cannot listen.
     #[error(transparent)]
     Rpc(#[from] dotp2p_rpc::server::RpcServerError),
+    /// Peers cannot be listened for.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The node's key as a peer.
+    #[error("the node's key as a peer: {0}")]
+    PeerKey(String),
     /// A file of the node.
     #[error("{path}: {error}")]
     File {
@@ -122,6 +135,7 @@ pub struct Node {
     tasks: Vec<tokio::task::JoinHandle<()>>,
     rpc: dotp2p_rpc::server::RpcServer,
     dns: DnsServer,
+    network: Network,
     stop: watch::Receiver<bool>,
 }
 
@@ -138,6 +152,8 @@ pub struct NodeHandle {
     stop: watch::Sender<bool>,
     started: Instant,
     dns_provisional: bool,
+    /// The way to the peers, once they are listened for.
+    peers: OnceLock<PeersHandle>,
 }
 
 /// The clock in Unix seconds.
@@ -152,7 +168,7 @@ impl Node {
     /// `node.json` is complete before this returns. Errors: the folder is another network's, of a newer format, in use
     /// or damaged; an address cannot be listened on.
     pub async fn start(config: NodeConfig) -> Result<Self, NodeError> {
-        let params = Arc::new(config.params);
+        let params = Arc::new(config.params.clone());
         let opened = {
             let (params, dir) = (params.clone(), config.dir.clone());
             let (reindex, limits) = (config.reindex, config.pool);
@@ -174,7 +190,11 @@ impl Node {
             stop,
             started: Instant::now(),
             dns_provisional: config.dns_provisional,
+            peers: OnceLock::new(),
         });
+        let network = Network::start(peers::config(&config)?, handle.clone(), handle.params.clone()).await?;
+        let peers = network.handle();
+        let _ = handle.peers.set(peers.clone());
         let zones = {
             let handle = handle.clone();
             move || Arc::new(ServedZone::new(&handle)) as Arc<dyn Zone>
@@ -182,13 +202,16 @@ impl Node {
         let dns = DnsServer::bind(&config.dns_listen, zones, config.dns).await?;
         let rpc =
             dotp2p_rpc::server::RpcServer::start(config.rpc_listen, handle.clone(), config.rpc, &config.dir).await?;
-        write_node_json(&config.dir, &handle.params, rpc.local_addr(), dns.local_addrs())?;
-        let mut tasks =
-            vec![tokio::spawn(registrations::carry_on(handle.clone())), tokio::spawn(clock::watch(handle.clone()))];
+        write_node_json(&config.dir, &handle.params, rpc.local_addr(), dns.local_addrs(), &peers)?;
+        let mut tasks = vec![
+            tokio::spawn(registrations::carry_on(handle.clone())),
+            tokio::spawn(clock::watch(handle.clone())),
+            tokio::spawn(progress::tell(handle.clone())),
+        ];
         if config.mine.is_some() {
             tasks.push(tokio::spawn(mining::run(handle.clone())));
         }
-        Ok(Self { handle, writer: Some(thread), tasks, rpc, dns, stop: stopped })
+        Ok(Self { handle, writer: Some(thread), tasks, rpc, dns, network, stop: stopped })
     }
 
     /// Where RPC listens.
@@ -201,6 +224,12 @@ impl Node {
     #[must_use]
     pub fn dns_addrs(&self) -> &[SocketAddr] {
         self.dns.local_addrs()
+    }
+
+    /// Where peers may connect, each with the node's peer id.
+    #[must_use]
+    pub fn p2p_addrs(&self) -> Vec<Multiaddr> {
+        self.network.handle().listening()
     }
 
     /// For whoever asks the node from inside the process.
@@ -222,6 +251,7 @@ impl Node {
         }
         self.rpc.stop().await;
         let dns = self.dns.shutdown().await;
+        self.network.stop().await;
         self.handle.writer.stop().await;
         let thread = self.writer.take();
         let joined = tokio::task::spawn_blocking(move || thread.map_or(Ok(()), std::thread::JoinHandle::join)).await;
@@ -247,13 +277,19 @@ fn open(params: &Arc<Params>, dir: &Path, reindex: bool, limits: Limits) -> Resu
 }
 
 /// `node.json`: where the other commands find the node.
-fn write_node_json(dir: &Path, params: &Params, rpc: SocketAddr, dns: &[SocketAddr]) -> Result<(), NodeError> {
+fn write_node_json(
+    dir: &Path,
+    params: &Params,
+    rpc: SocketAddr,
+    dns: &[SocketAddr],
+    peers: &PeersHandle,
+) -> Result<(), NodeError> {
     let (path, temp) = (dir.join("node.json"), dir.join("node.json.new"));
     let json = serde_json::json!({
         "pid": std::process::id(),
         "rpc": rpc.to_string(),
         "dns": dns.iter().map(SocketAddr::to_string).collect::<Vec<_>>(),
-        "p2p": [],
+        "p2p": peers.listening().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "network": params.deployment.name,
         "chain_id": params.chain_id.to_string(),
     });
@@ -301,8 +337,15 @@ impl dotp2p_rpc::node::Node for NodeHandle {
         {
             return Err(SubmitError::Signature(*key));
         }
+        let (wtxid, encoded) = (transaction.wtxid(), transaction.bytes().to_vec());
         match self.writer.transaction(transaction).await {
-            Some(Ok(added)) => Ok(added?),
+            Some(Ok(added)) => {
+                let txid = added?;
+                if let Some(peers) = self.peers.get() {
+                    peers.announce(wtxid, encoded).await;
+                }
+                Ok(txid)
+            }
             Some(Err(reason)) => Err(SubmitError::Unavailable(NotReady(reason).into())),
             None => Err(SubmitError::Unavailable(Unavailable::Stopping)),
         }
@@ -373,6 +416,34 @@ impl dotp2p_rpc::node::Node for NodeHandle {
 
     fn registrations(&self) -> Result<Vec<RegistrationStatus>, WalletError> {
         self.wallet.registrations(&self.newest())
+    }
+
+    async fn peers(&self) -> Result<Vec<PeerStatus>, Unavailable> {
+        self.peer_statuses().await
+    }
+
+    async fn network(&self) -> Result<NetworkStatus, Unavailable> {
+        self.network_status().await
+    }
+
+    async fn add_node(&self, text: String, what: AddNode) -> Result<(), PeerError> {
+        self.add_peer(text, what).await
+    }
+
+    async fn disconnect_node(&self, text: String) -> Result<(), PeerError> {
+        self.disconnect_peer(text).await
+    }
+
+    async fn set_ban(&self, subject: String, term: BanTerm) -> Result<(), PeerError> {
+        self.ban(&subject, term).await
+    }
+
+    async fn lift_ban(&self, subject: String) -> Result<(), PeerError> {
+        self.unban(subject).await
+    }
+
+    async fn banned(&self) -> Result<Vec<BanStatus>, Unavailable> {
+        self.bans().await
     }
 
     fn stop(&self) {

@@ -157,6 +157,7 @@ pub fn idle_node(data_dir: &Path, store: &Path) -> Figures {
     let began = Instant::now();
     let mut node = Command::new(env!("CARGO_BIN_EXE_dotp2p"))
         .args(["node", "--rpc-listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0", "--mine=0"])
+        .args(["--p2p-listen", "/ip4/127.0.0.1/tcp/0", "--no-discovery"])
         .arg("--network")
         .arg(chain_maker::NETWORK_FILE)
         .arg("--data-dir")

@@ -96,6 +96,8 @@ pub mod tag {
         VALUE = "dotp2p/value";
         /// An inner node of the state tree.
         NODE = "dotp2p/node";
+        /// A transaction in a compact block; between two peers alone.
+        SHORT_ID = "dotp2p/short-id";
         /// What a signature answers to; BIP 340's own.
         CHALLENGE = "BIP0340/challenge";
         /// Coefficients of a batch of signatures; of no meaning outside one check.

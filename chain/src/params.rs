@@ -187,6 +187,8 @@ pub struct Deployment {
     pub rpc_port: u16,
     /// Default port for DNS.
     pub dns_port: u16,
+    /// Peers to begin with, host and port; names are looked up by the system. None for main until there are some.
+    pub bootstrap: Vec<String>,
     /// The prefix of addresses.
     pub address_prefix: String,
     /// Header branches of less work are not stored.
@@ -269,6 +271,7 @@ impl Params {
             p2p_port: 9353 + port_offset,
             rpc_port: 9354 + port_offset,
             dns_port: 9355 + port_offset,
+            bootstrap: Vec::new(),
             address_prefix: address_prefix.to_owned(),
             minimum_work: Work::default(),
             activations: Vec::new(),

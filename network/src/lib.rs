@@ -1,15 +1,33 @@
 //! Peers: finding them, syncing with them, relaying to them.
 //!
+//! - [`message`]: what crosses the wire, bounded before it allocates; [`codec`] puts it on a stream, [`protocol`] names it.
+//! - [`sync`], [`presync`], [`relay`]: the machines that decide. Sans-I/O: an event and the time in, what to do out.
+//! - [`chain`]: what they need of the node, as a trait that it implements.
+//! - [`behaviour`], [`transport`], [`service`]: the only modules that know libp2p.
 //! - [`address`]: where a peer listens, and which part of the internet that is.
 //! - [`address_book`]: the addresses we know of, kept so that nobody else chooses our peers.
 //! - [`score`], [`bans`]: what peers do wrong, and who is not let in.
 //! - [`rate`], [`inbound`]: how much one peer may send, and how many may connect.
 //! - [`saved_file`]: files that may be lost, written whole and set aside when damaged.
+//!
+//! Invariant: nothing that a peer sends is believed before it was checked, and nothing grows with what peers send. What is
+//! absent: any server of ours, and any rule of the chain.
 
 pub mod address;
 pub mod address_book;
 pub mod bans;
+pub mod behaviour;
+pub mod chain;
+pub mod codec;
+pub mod gate;
 pub mod inbound;
+pub mod message;
+pub mod presync;
+pub mod protocol;
 pub mod rate;
+pub mod relay;
 pub mod saved_file;
 pub mod score;
+pub mod service;
+pub mod sync;
+pub mod transport;

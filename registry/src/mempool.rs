@@ -169,6 +169,12 @@ impl Mempool {
         self.chain(self.txids.get(txid)?).iter().find(|tx| tx.txid == *txid)
     }
 
+    /// The transaction of just these bytes, by the hash of them.
+    #[must_use]
+    pub fn by_wtxid(&self, wtxid: &Wtxid) -> Option<&PoolTx> {
+        self.get(self.wtxids.get(wtxid)?)
+    }
+
     /// A payer's transactions, by nonce.
     #[must_use]
     pub fn chain(&self, payer: &PublicKey) -> &[PoolTx] {

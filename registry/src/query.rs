@@ -64,6 +64,8 @@ pub struct Reader {
     pub work: Work,
     /// The height of the best header known, whose body may still be missing.
     pub headers: Height,
+    /// Work of the chain up to that header.
+    pub headers_work: Work,
     /// What judging the next header reads.
     pub next_context: HeaderContext,
     /// The history root that the next block commits to.

@@ -4,7 +4,7 @@
 //! position and by name. Parameters go by position or by name. Amounts are decimal coins; numbers and strings are
 //! accepted, both read exactly. Wherever a name is asked for, `alice`, `alice.p2p`, capitals and U-labels will do.
 //!
-//! What is absent: subscriptions, which need WebSocket, and the methods about peers.
+//! What is absent: subscriptions, which need WebSocket.
 
 #![allow(clippy::too_many_arguments, reason = "a method's parameters are its arguments")]
 
@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 
 use crate::error::RpcResult;
 use crate::types::{
-    AmountText, BlockchainInfo, HistoryItem, Info, JsonRecord, MiningInfo, NameInfo, NamePrice, NameProof, NameSummary,
-    RegistrationInfo, Sent,
+    AmountText, BanInfo, BlockchainInfo, HistoryItem, Info, JsonRecord, MiningInfo, NameInfo, NamePrice, NameProof,
+    NameSummary, NetworkInfo, PeerInfo, RegistrationInfo, Sent,
 };
 
 /// Names.
@@ -257,6 +257,67 @@ pub trait WalletApi {
     /// Example: `sendtoaddress ["ADDRESS", 1.5]`
     #[method(name = "sendtoaddress")]
     async fn send_to_address(&self, address: String, amount: AmountText) -> RpcResult<String>;
+}
+
+/// Peers.
+#[rpc(server, client)]
+pub trait PeerApi {
+    /// Lists the peers that are connected.
+    ///
+    /// `connection_type` is one of `inbound`, `outbound`, `manual` (named by `--peer` or `addnode`) and `nearby` (found on
+    /// the local network). `same_deployment` is false where one of the two is an old release.
+    ///
+    /// Example: `getpeerinfo []`
+    #[method(name = "getpeerinfo")]
+    async fn peer_info(&self) -> RpcResult<Vec<PeerInfo>>;
+
+    /// Tells how this node is connected, and the addresses to give to others.
+    ///
+    /// Example: `getnetworkinfo []`
+    #[method(name = "getnetworkinfo")]
+    async fn network_info(&self) -> RpcResult<NetworkInfo>;
+
+    /// Stays connected to a peer, no longer does, or tries it once.
+    ///
+    /// What is added is forgotten when the node stops; `peer` in dotp2p.toml lasts.
+    ///
+    /// - `node`: a multiaddr, or host and port.
+    /// - `command`: `add`, `remove` or `onetry`.
+    ///
+    /// Example: `addnode ["192.0.2.7:9353", "add"]`
+    #[method(name = "addnode")]
+    async fn add_node(&self, node: String, command: String) -> RpcResult<()>;
+
+    /// Parts from a peer at once; it may come again.
+    ///
+    /// - `address`: its peer id, its multiaddr or `IP:PORT`, as `getpeerinfo` tells them.
+    ///
+    /// Example: `disconnectnode ["192.0.2.7:9353"]`
+    #[method(name = "disconnectnode")]
+    async fn disconnect_node(&self, address: String) -> RpcResult<()>;
+
+    /// Bans an address, a subnet or a peer id, or lifts the ban.
+    ///
+    /// - `subnet`: such as `192.0.2.7`, `192.0.2.0/24`, or a peer id.
+    /// - `command`: `add` or `remove`.
+    /// - `bantime`: seconds, a day unless given.
+    /// - `absolute`: `true` where `bantime` is a time, in Unix seconds.
+    ///
+    /// Example: `setban ["192.0.2.0/24", "add", 3600]`
+    #[method(name = "setban")]
+    async fn set_ban(
+        &self,
+        subnet: String,
+        command: String,
+        bantime: Option<u64>,
+        absolute: Option<bool>,
+    ) -> RpcResult<()>;
+
+    /// Lists the bans that hold, those for misbehaviour with the reason.
+    ///
+    /// Example: `listbanned []`
+    #[method(name = "listbanned")]
+    async fn list_banned(&self) -> RpcResult<Vec<BanInfo>>;
 }
 
 /// Control.

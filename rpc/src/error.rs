@@ -12,7 +12,7 @@ use dotp2p_wallet::{BuildError, RequestError};
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
 use serde::Serialize;
 
-use crate::node::{GenerateError, NotReady, SubmitBlockError, SubmitError, Unavailable, WalletError};
+use crate::node::{GenerateError, NotReady, PeerError, SubmitBlockError, SubmitError, Unavailable, WalletError};
 
 /// The numbers.
 pub mod code {
@@ -40,6 +40,10 @@ pub mod code {
     pub const VERIFY: i32 = -25;
     /// A transaction that a rule or the pool refuses.
     pub const REJECTED: i32 = -26;
+    /// A peer or ban that is not on the list.
+    pub const NOT_LISTED: i32 = -24;
+    /// An address or subnet that is none.
+    pub const INVALID_NET: i32 = -30;
     /// The node is starting, or stopping.
     pub const WARMING_UP: i32 = -28;
 }
@@ -116,6 +120,12 @@ pub enum RpcError {
     /// A block is not taken.
     #[error(transparent)]
     SubmitBlock(#[from] SubmitBlockError),
+    /// Something about peers is not done.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
+    /// The node cannot do it now.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     /// The node cannot answer yet.
     #[error(transparent)]
     NotReady(#[from] NotReady),
@@ -159,6 +169,9 @@ impl RpcError {
             Self::SubmitBlock(SubmitBlockError::Decode(_)) => code::DECODE,
             Self::SubmitBlock(SubmitBlockError::Refused(_)) => code::REJECTED,
             Self::SubmitBlock(SubmitBlockError::Unavailable(_)) => code::WARMING_UP,
+            Self::Peer(PeerError::Wrong(_)) => code::INVALID_NET,
+            Self::Peer(PeerError::NotListed(_)) => code::NOT_LISTED,
+            Self::Peer(PeerError::Unavailable(_)) | Self::Unavailable(_) => code::WARMING_UP,
             Self::NotReady(_) | Self::Generate(GenerateError::Unavailable(_)) => code::WARMING_UP,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! - [`api`]: the methods, a trait a group; the reference manual. [`help`] prints it.
 //! - [`node`]: what the methods need from the node, which the binary implements.
-//! - `name`, `chain`, `mining`, `wallet`, `control`: the methods themselves, on [`Rpc`].
+//! - `name`, `chain`, `mining`, `wallet`, `peer`, `control`: the methods themselves, on [`Rpc`].
 //! - [`types`]: the JSON shapes; [`error`]: numbers, texts and rules of refusals.
 //! - [`server`] with [`auth`]: HTTP around it; [`client`]: the other end.
 //!
@@ -21,6 +21,7 @@ mod mining;
 mod name;
 pub mod node;
 mod params;
+mod peer;
 pub mod server;
 mod shape;
 pub mod types;
@@ -37,7 +38,7 @@ pub use crate::error::{RpcError, RpcResult};
 pub use crate::node::Node;
 pub use crate::server::{Config, RpcServer, RpcServerError};
 
-use crate::api::{ChainApiServer, ControlApiServer, MiningApiServer, NameApiServer, WalletApiServer};
+use crate::api::{ChainApiServer, ControlApiServer, MiningApiServer, NameApiServer, PeerApiServer, WalletApiServer};
 
 /// The methods over a node.
 #[derive(Debug)]
@@ -65,6 +66,7 @@ impl<N: Node> Rpc<N> {
         module.merge(ChainApiServer::into_rpc(self.clone()))?;
         module.merge(MiningApiServer::into_rpc(self.clone()))?;
         module.merge(WalletApiServer::into_rpc(self.clone()))?;
+        module.merge(PeerApiServer::into_rpc(self.clone()))?;
         module.merge(ControlApiServer::into_rpc(self.clone()))?;
         Ok(module)
     }

@@ -18,6 +18,10 @@ use dotp2p_registry::rules::RuleError;
 use dotp2p_wallet::BuildError;
 use dotp2p_wallet::registration::{Request, RequestError, Step, Waiting};
 
+mod peers;
+
+pub use peers::{AddNode, BanStatus, BanTerm, NetworkStatus, PeerError, PeerStatus};
+
 /// A running node, as the methods see it.
 pub trait Node: Send + Sync + 'static {
     /// The newest view; taken once a call, so that everything a call answers belongs to one block.
@@ -56,6 +60,27 @@ pub trait Node: Send + Sync + 'static {
 
     /// The registrations under way and those that ended lately, by name.
     fn registrations(&self) -> Result<Vec<RegistrationStatus>, WalletError>;
+
+    /// The peers that are connected.
+    fn peers(&self) -> impl Future<Output = Result<Vec<PeerStatus>, Unavailable>> + Send;
+
+    /// What the peer network looks like from here.
+    fn network(&self) -> impl Future<Output = Result<NetworkStatus, Unavailable>> + Send;
+
+    /// Stays connected to a peer, no longer does, or tries once; `text`: a multiaddr, or host and port.
+    fn add_node(&self, text: String, what: AddNode) -> impl Future<Output = Result<(), PeerError>> + Send;
+
+    /// Parts from a peer, by its id or address.
+    fn disconnect_node(&self, text: String) -> impl Future<Output = Result<(), PeerError>> + Send;
+
+    /// Bans an address, a subnet or a peer id.
+    fn set_ban(&self, subject: String, term: BanTerm) -> impl Future<Output = Result<(), PeerError>> + Send;
+
+    /// Lifts a ban.
+    fn lift_ban(&self, subject: String) -> impl Future<Output = Result<(), PeerError>> + Send;
+
+    /// The bans that hold.
+    fn banned(&self) -> impl Future<Output = Result<Vec<BanStatus>, Unavailable>> + Send;
 
     /// Asks the node to stop; returns at once.
     fn stop(&self);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 mod block;
 mod coins;
 mod name;
+mod peer;
 
 pub use block::{BlockInfo, CoinbaseInfo, HeaderInfo, OpInfo, TransactionInfo};
 pub use coins::{AmountText, Coins};
@@ -19,6 +20,7 @@ pub use dotp2p_registry::zonefile::JsonRecord;
 pub use name::{
     HistoryItem, NameInfo, NamePrice, NameProof, NameSummary, OfferInfo, PriceKind, RegistrationInfo, Sent, WaitingInfo,
 };
+pub use peer::{BanInfo, NetworkInfo, PeerInfo};
 
 /// `getinfo`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use super::{CliError, interrupted};
 use crate::config::Settings;
-use crate::node::{Node, NodeConfig};
+use crate::node::{Node, NodeConfig, PeersConfig};
 
 /// Exit code of a node that was not given the time to stop.
 const ABORTED: i32 = 1;
@@ -16,6 +16,12 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CliError> {
         mine_to: node.mine_to,
         reindex: node.reindex,
         dns_provisional: node.dns_provisional,
+        peers: PeersConfig {
+            listen: node.p2p_listen.clone(),
+            peers: node.peers.clone(),
+            discovery: node.discovery,
+            psk: None,
+        },
         ..NodeConfig::new(settings.params.clone(), settings.dir.clone())
     };
     let mut node = Node::start(config).await?;

@@ -58,6 +58,8 @@ struct DeploymentTable {
     p2p_port: u16,
     rpc_port: u16,
     dns_port: u16,
+    #[serde(default)]
+    bootstrap: Vec<String>,
     address_prefix: String,
     minimum_work: Option<Hex<32>>,
     #[serde(default)]
@@ -159,6 +161,7 @@ impl DeploymentTable {
             p2p_port: self.p2p_port,
             rpc_port: self.rpc_port,
             dns_port: self.dns_port,
+            bootstrap: self.bootstrap,
             address_prefix: self.address_prefix,
             minimum_work: Work::from_le_bytes(work),
             activations,

@@ -151,8 +151,19 @@ fn the_manual_is_complete() {
     let layer: Layer = read_toml(&path).unwrap();
     let Layer { network, data_dir, config: _, rpc, json, verbose: _, node } = layer;
     assert!(network.is_some() && data_dir.is_some() && rpc.is_some() && json.is_some());
-    let NodeLayer { rpc_listen, dns_listen, mine, mine_to, reindex, dns_provisional_updates } = node;
+    let NodeLayer {
+        rpc_listen,
+        dns_listen,
+        p2p_listen,
+        peer,
+        no_discovery,
+        mine,
+        mine_to,
+        reindex,
+        dns_provisional_updates,
+    } = node;
     assert!(rpc_listen.is_some() && dns_listen.is_some() && mine.is_some() && mine_to.is_some());
+    assert!(p2p_listen.is_some() && peer.is_some() && no_discovery.is_some());
     assert!(reindex.is_some() && dns_provisional_updates.is_some());
 }
 

@@ -43,7 +43,7 @@ impl Importer {
     pub fn reader(&self) -> Reader {
         let tip = self.tip();
         let node = self.tree.active_tip();
-        let headers = self.tree.get(&self.tree.best_header()).map_or(tip, |best| best.height);
+        let best = self.tree.get(&self.tree.best_header());
         let is_settled = |name: &_| !self.unsettled.contains_key(name);
         let provisional = self.pool.provisional(&self.state, tip, &self.params.rules, is_settled);
         let parent = self.tree.context(&node.hash);
@@ -52,7 +52,8 @@ impl Importer {
             tip,
             head: self.tip_head,
             work: node.work,
-            headers,
+            headers: best.map_or(tip, |best| best.height),
+            headers_work: best.map_or(node.work, |best| best.work),
             next_context: parent.unwrap_or(check::HeaderContext {
                 parent: node.hash,
                 parent_height: tip,

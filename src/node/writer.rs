@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dotp2p_chain::hash::Txid;
+use dotp2p_chain::block::BlockHead;
+use dotp2p_chain::hash::{BlockHash, Txid};
 use dotp2p_chain::tx::Transaction;
+use dotp2p_network::chain::HeadsTaken;
 use dotp2p_registry::mempool::PoolError;
 use dotp2p_registry::query::Reader;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -27,6 +29,9 @@ type Added = Result<Result<Txid, PoolError>, String>;
 enum Command {
     Block(Box<CheckedBlock>, Reply<Result<Imported, ImportError>>),
     Transaction(Box<Transaction>, Reply<Added>),
+    Blocks(Vec<Result<CheckedBlock, ImportError>>, Reply<Vec<Result<Imported, ImportError>>>),
+    Heads(Vec<BlockHead>, bool, Reply<HeadsTaken>),
+    Missing(u32, Reply<Vec<BlockHash>>),
     Clock(Reply<()>),
     Stop,
 }
@@ -47,6 +52,30 @@ impl Writer {
     pub(super) async fn transaction(&self, transaction: Transaction) -> Option<Added> {
         let (reply, answer) = oneshot::channel();
         self.0.send(Command::Transaction(Box::new(transaction), reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Imports blocks in order, an answer for each; `None` if the writer has stopped.
+    pub(super) async fn blocks(
+        &self,
+        blocks: Vec<Result<CheckedBlock, ImportError>>,
+    ) -> Option<Vec<Result<Imported, ImportError>>> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Command::Blocks(blocks, reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Judges and stores heads; `None` if the writer has stopped.
+    pub(super) async fn heads(&self, heads: Vec<BlockHead>, is_proven: bool) -> Option<HeadsTaken> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Command::Heads(heads, is_proven, reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Blocks whose bodies are missing, at most `max`; `None` if the writer has stopped.
+    pub(super) async fn missing(&self, max: u32) -> Option<Vec<BlockHash>> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Command::Missing(max, reply)).await.ok()?;
         answer.await.ok()
     }
 
@@ -73,6 +102,9 @@ pub(super) fn spawn(importer: Importer) -> (Writer, std::thread::JoinHandle<()>,
 /// A block's answer waits for the write; what it says is known before.
 type Waiting = (Reply<Result<Imported, ImportError>>, Imported);
 
+/// A run of blocks, likewise.
+type Run = (Reply<Vec<Result<Imported, ImportError>>>, Vec<Result<Imported, ImportError>>);
+
 fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &watch::Sender<Arc<Reader>>) {
     let mut stop = false;
     // How long something was in the pool is no matter of the wall clock, which may be set: a leap must neither empty the
@@ -84,6 +116,7 @@ fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &wat
         let began = Instant::now();
         let mut waiting: Vec<Waiting> = Vec::new();
         let mut added: Vec<(Reply<Added>, Txid)> = Vec::new();
+        let mut runs: Vec<Run> = Vec::new();
         let mut looked: Vec<Reply<()>> = Vec::new();
         // Whatever is queued is taken together: one write and one new view for all of it.
         loop {
@@ -97,6 +130,11 @@ fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &wat
                     Ok(Err(refused)) => drop(reply.send(Ok(Err(refused)))),
                     Err(error) => drop(reply.send(Err(error.to_string()))),
                 },
+                Command::Blocks(blocks, reply) => runs.push((reply, importer.import_run(blocks, now_s()))),
+                Command::Heads(heads, is_proven, reply) => {
+                    drop(reply.send(importer.take_heads(heads, is_proven, now_s())));
+                }
+                Command::Missing(max, reply) => drop(reply.send(importer.missing_bodies(max))),
                 Command::Clock(reply) => {
                     if let Err(error) = importer.clock_moved(now_s()) {
                         tracing::debug!(%error, "the chain does not follow the clock");
@@ -122,6 +160,14 @@ fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &wat
         for (reply, imported) in waiting {
             let answer = failed.clone().map_or(Ok(imported), |reason| Err(ImportError::Stopped(reason)));
             drop(reply.send(answer));
+        }
+        for (reply, imported) in runs {
+            let stopped = |reason: &String| Err(ImportError::Stopped(reason.clone()));
+            let answer = imported.into_iter().map(|it| match &failed {
+                Some(reason) if it.is_ok() => stopped(reason),
+                _ => it,
+            });
+            drop(reply.send(answer.collect()));
         }
         for reply in looked {
             let _ = reply.send(());

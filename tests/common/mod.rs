@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use dotp2p::import::Imported;
 use dotp2p::miner;
-use dotp2p::node::{Node, NodeConfig, NodeError, NodeHandle};
+use dotp2p::node::{Node, NodeConfig, NodeError, NodeHandle, PeersConfig};
 use dotp2p_chain::block::Block;
 use dotp2p_chain::hash::{StateRoot, Txid};
 use dotp2p_chain::height::Height;
@@ -44,7 +44,7 @@ use tokio::time::timeout;
 pub use forge::{block_on, header_changed, mined};
 
 /// How long anything may take that is awaited.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 /// The wallet of every test node.
 const PHRASE: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
 /// The salt of every commitment made by hand.
@@ -117,6 +117,11 @@ pub fn records(zone: &str) -> Vec<u8> {
     import.records.encode()
 }
 
+/// Listens for peers on loopback, looks for none.
+pub fn open_to_peers() -> PeersConfig {
+    PeersConfig { listen: Some(vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()]), ..PeersConfig::alone() }
+}
+
 /// How a node is run in `dir`: any ports, nothing mined by itself.
 pub fn config(params: &Params, dir: &Path) -> NodeConfig {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -152,6 +157,29 @@ impl TestNode {
         let rpc = Client::connect(&node.rpc_addr().to_string(), &auth).unwrap();
         let (handle, params, keys) = (node.handle(), params.clone(), keys());
         Ok(Self { node: Some(node), handle, params, keys, rpc, folder, branch: b"" })
+    }
+
+    /// A node in a new folder that stays connected to `peers`, and may be connected to.
+    pub async fn connected(params: &Params, peers: &[&TestNode]) -> Self {
+        let peers: Vec<String> = peers.iter().map(|peer| peer.p2p()).collect();
+        let folder = tempfile::tempdir().unwrap();
+        Wallet::restore(&folder.path().join("wallet.json"), params, &PHRASE.parse().unwrap(), None).unwrap();
+        let started = Self::start_in(folder, params, |config| {
+            config.peers = PeersConfig { peers, ..open_to_peers() };
+        });
+        started.await.unwrap_or_else(|error| panic!("{}", error.0))
+    }
+
+    /// Where peers may connect.
+    pub fn p2p(&self) -> String {
+        self.node.as_ref().unwrap().p2p_addrs()[0].to_string()
+    }
+
+    /// Waits until it has the tip of another.
+    pub async fn wait_for_tip_of(&self, other: &TestNode) {
+        let tip = other.reader().tip_hash();
+        self.wait_for(&format!("tip {tip}"), |reader| reader.tip_hash() == tip).await;
+        assert_eq!(self.state_root(), other.state_root());
     }
 
     /// Sets its blocks apart from those of another node on the same parent.

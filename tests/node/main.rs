@@ -9,6 +9,7 @@ mod common;
 
 mod expiry;
 mod folder;
+mod peers;
 mod provisional;
 mod register;
 mod reorganise;

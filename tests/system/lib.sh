@@ -43,7 +43,8 @@ node_is_up() { kill -0 "$1" && [[ $(json "$2" 'it["pid"]') == "$1" ]]; }
 # Starts a mining node on regtest, any ports, and sets dns_ip and dns_port.
 start_node() {
     export DOTP2P_NETWORK=regtest DOTP2P_DATA_DIR=$work/data
-    "$dotp2p" node --mine --rpc-listen 127.0.0.1:0 --dns-listen 127.0.0.1:0 >"$work/node.log" 2>&1 &
+    "$dotp2p" node --mine --rpc-listen 127.0.0.1:0 --dns-listen 127.0.0.1:0 \
+        --p2p-listen /ip4/127.0.0.1/tcp/0 --no-discovery >"$work/node.log" 2>&1 &
     local pid=$! file=$DOTP2P_DATA_DIR/regtest/node.json
     pids+=("$pid")
     until_true 60 "the node's node.json" node_is_up "$pid" "$file"

@@ -27,6 +27,8 @@ BINARY = pathlib.Path(os.environ.get("DOTP2P_BIN", TARGET / "debug" / "dotp2p"))
 START_S, CALL_S, END_S = 60, 60, 60
 TLD = "p2p"
 A, TXT = 1, 16
+# A node by itself, wherever this machine is.
+ALONE = ("--p2p-listen", "/ip4/127.0.0.1/tcp/0", "--no-discovery")
 
 
 class Lost(Exception):
@@ -70,7 +72,7 @@ class Node:
         check(self.run("wallet", "create").wait(END_S) == 0, f"{self.name}: wallet create failed")
 
     def launch(self, *args):
-        self.process = self.run("node", "--rpc-listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0", *args)
+        self.process = self.run("node", "--rpc-listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0", *ALONE, *args)
 
     def start(self, *args):
         """Starts the node and waits until its node.json is this process's; gives the seconds it took."""

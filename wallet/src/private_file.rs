@@ -59,7 +59,7 @@ pub enum AccessError {
 }
 
 /// Reads a private file of at most `max` bytes.
-pub(crate) fn read(path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, AccessError> {
+pub fn read(path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, AccessError> {
     let before = fs::symlink_metadata(path).map_err(|source| io_error("read", path, source))?;
     if before.is_symlink() {
         return Err(AccessError::Symlink(path.to_owned()));
@@ -96,7 +96,7 @@ fn check_private(_: &Path, _: &fs::Metadata, _: &fs::Metadata) -> Result<(), Acc
 }
 
 /// Writes a file that must not exist yet; folders that are missing are made, for this user alone.
-pub(crate) fn create(path: &Path, bytes: &[u8]) -> Result<(), AccessError> {
+pub fn create(path: &Path, bytes: &[u8]) -> Result<(), AccessError> {
     let folder = folder_of(path);
     let mut builder = DirBuilder::new();
     builder.recursive(true);

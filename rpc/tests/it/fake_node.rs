@@ -16,8 +16,8 @@ use dotp2p_registry::query::Reader;
 use dotp2p_registry::zonefile::{Options, import};
 use dotp2p_rpc::Node;
 use dotp2p_rpc::node::{
-    BlockTaken, GenerateError, MiningStatus, NotReady, RegistrationStatus, SubmitBlockError, SubmitError, Unavailable,
-    WalletError,
+    AddNode, BanStatus, BanTerm, BlockTaken, GenerateError, MiningStatus, NetworkStatus, NotReady, PeerError,
+    PeerStatus, RegistrationStatus, SubmitBlockError, SubmitError, Unavailable, WalletError,
 };
 use dotp2p_wallet::registration::{Failure, Request, Step, Waiting};
 use dotp2p_wallet::{FeeRate, Keys, Phrase, TxPlan};
@@ -231,6 +231,72 @@ impl Node for FakeNode {
             status(name("frank"), key, Step::Failed(taken), None),
             status(name("grace"), key, Step::Done, None),
         ])
+    }
+
+    async fn peers(&self) -> Result<Vec<PeerStatus>, Unavailable> {
+        let peer = PeerStatus {
+            id: "12D3KooWPeer".to_owned(),
+            address: "/ip4/192.0.2.7/tcp/9353".to_owned(),
+            kind: "inbound",
+            is_relayed: false,
+            connected_s: 61,
+            agent: "dotp2p/0.1.0".to_owned(),
+            height: Some(7),
+            ping_ms: Some(12),
+            same_deployment: Some(true),
+            points: 20,
+        };
+        let new = PeerStatus { kind: "nearby", height: None, ping_ms: None, same_deployment: None, ..peer.clone() };
+        Ok(vec![peer, new])
+    }
+
+    async fn network(&self) -> Result<NetworkStatus, Unavailable> {
+        if on(&self.switches.stopping) {
+            return Err(Unavailable::Stopping);
+        }
+        Ok(NetworkStatus {
+            id: "12D3KooWOwn".to_owned(),
+            agent: "dotp2p/0.1.0".to_owned(),
+            listening: vec!["/ip4/127.0.0.1/tcp/29353/p2p/12D3KooWOwn".to_owned()],
+            external: Vec::new(),
+            inbound: 1,
+            outbound: 1,
+            syncing: false,
+        })
+    }
+
+    async fn add_node(&self, text: String, what: AddNode) -> Result<(), PeerError> {
+        match (text.as_str(), what) {
+            ("192.0.2.7:9353", _) => Ok(()),
+            (_, AddNode::Remove) => Err(PeerError::NotListed(text)),
+            _ => Err(PeerError::Wrong(format!("{text:?} names no peer"))),
+        }
+    }
+
+    async fn disconnect_node(&self, text: String) -> Result<(), PeerError> {
+        if text == "192.0.2.7:9353" { Ok(()) } else { Err(PeerError::NotListed(text)) }
+    }
+
+    async fn set_ban(&self, subject: String, term: BanTerm) -> Result<(), PeerError> {
+        match term {
+            BanTerm::Until(until) => Err(PeerError::Wrong(format!("{until} is over"))),
+            _ if subject.starts_with("192.0.2.") => Ok(()),
+            _ => Err(PeerError::Wrong(format!("{subject:?} is not a subnet"))),
+        }
+    }
+
+    async fn lift_ban(&self, subject: String) -> Result<(), PeerError> {
+        if subject == "192.0.2.0/24" { Ok(()) } else { Err(PeerError::NotListed(subject)) }
+    }
+
+    async fn banned(&self) -> Result<Vec<BanStatus>, Unavailable> {
+        let reason = "invalid block".to_owned();
+        Ok(vec![BanStatus {
+            subject: "192.0.2.0/24".to_owned(),
+            created_s: 1_793_500_000,
+            until_s: 1_793_586_400,
+            reason,
+        }])
     }
 
     fn stop(&self) {

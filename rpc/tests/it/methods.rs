@@ -89,6 +89,25 @@ async fn wallet_and_control() {
 }
 
 #[tokio::test]
+async fn peers() {
+    let node = FakeNode::with_alice();
+    let mut session = Session::new(&node);
+    session.call("getpeerinfo", "[]").await;
+    session.call("getnetworkinfo", "[]").await;
+    session.call("addnode", r#"["192.0.2.7:9353", "onetry"]"#).await;
+    session.call("addnode", r#"["nowhere", "add"]"#).await;
+    session.call("addnode", r#"["nowhere", "remove"]"#).await;
+    session.call("addnode", r#"["192.0.2.7:9353", "dial"]"#).await;
+    session.call("disconnectnode", r#"["192.0.2.8:9353"]"#).await;
+    session.call("setban", r#"["192.0.2.0/24", "add"]"#).await;
+    session.call("setban", r#"["192.0.2.0/24", "add", 5, true]"#).await;
+    session.call("setban", r#"["here", "add", 3600]"#).await;
+    session.call("setban", r#"{"subnet": "192.0.2.1", "command": "remove"}"#).await;
+    session.call("listbanned", "[]").await;
+    insta::assert_snapshot!(session.transcript());
+}
+
+#[tokio::test]
 async fn a_transaction_is_found_in_the_pool_and_in_its_block() {
     let node = FakeNode::with_alice();
     let session = Session::new(&node);

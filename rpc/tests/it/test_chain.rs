@@ -139,6 +139,7 @@ impl TestChain {
             head,
             work: self.work,
             headers: tip,
+            headers_work: self.work,
             next_context: HeaderContext {
                 parent: head.hash(),
                 parent_height: tip,

@@ -1,0 +1,80 @@
+//! Questions and answers on a stream of their own: a length of four bytes, little-endian, then so many bytes.
+//!
+//! The length is checked before anything is read, and memory grows with what has come, not with what was announced: who
+//! announces much and sends little holds little.
+
+use std::io;
+
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use libp2p::StreamProtocol;
+use libp2p::request_response;
+
+use crate::message::{REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, Request, Response};
+
+/// Bytes for which room is made before they come.
+const ROOM: usize = 16 << 10;
+
+/// The codec of libp2p's request-response.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Codec;
+
+async fn read<T: AsyncRead + Unpin + Send>(io: &mut T, max: usize) -> io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    io.read_exact(&mut length).await?;
+    let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
+    if length > max {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{length} bytes announced, at most {max} allowed"),
+        ));
+    }
+    let mut bytes = Vec::with_capacity(length.min(ROOM));
+    let wanted = u64::try_from(length).unwrap_or(u64::MAX);
+    io.take(wanted).read_to_end(&mut bytes).await?;
+    if bytes.len() < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(bytes) }
+}
+
+async fn write<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    io.write_all(&length.to_le_bytes()).await?;
+    io.write_all(bytes).await?;
+    io.close().await
+}
+
+fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+impl request_response::Codec for Codec {
+    type Protocol = StreamProtocol;
+    type Request = Request;
+    type Response = Response;
+
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Request>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        Request::decode(&read(io, REQUEST_BYTES_MAX).await?).map_err(invalid)
+    }
+
+    async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Response>
+    where
+        T: AsyncRead + Unpin + Send,
+    {
+        Response::decode(&read(io, RESPONSE_BYTES_MAX).await?).map_err(invalid)
+    }
+
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Request) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        write(io, &request.encode()).await
+    }
+
+    async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, response: Response) -> io::Result<()>
+    where
+        T: AsyncWrite + Unpin + Send,
+    {
+        write(io, &response.encode()).await
+    }
+}

@@ -1,0 +1,157 @@
+//! What libp2p tells, sorted to those whom it concerns.
+
+use libp2p::core::ConnectedPoint;
+use libp2p::request_response::{Event as AskEvent, Message as AskMessage};
+use libp2p::swarm::{DialError, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, gossipsub, identify, kad, mdns};
+
+use super::connecting::{ip_of, is_relayed};
+use super::info::{ConnectionKind, Known};
+use super::{LISTEN_WITHIN, Service};
+use crate::behaviour::BehaviourEvent;
+use crate::chain::Chain;
+use crate::score::Misbehaviour;
+use crate::sync;
+
+impl<C: Chain> Service<C> {
+    /// Waits for the first address of each listener, so that whoever started the node knows where it is.
+    pub(super) async fn wait_until_listening(&mut self, listeners: usize) {
+        use futures::StreamExt;
+        let first = async {
+            while self.listening.borrow().len() < listeners {
+                let event = self.swarm.select_next_some().await;
+                self.swarm_event(event);
+            }
+        };
+        let _ = tokio::time::timeout(LISTEN_WITHIN, first).await;
+    }
+
+    pub(super) fn swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.behaviour_event(event),
+            SwarmEvent::NewListenAddr { address, .. } => {
+                tracing::info!(%address, "listening for peers");
+                self.listening.send_modify(|all| all.push(address));
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => {
+                self.listening.send_modify(|all| all.retain(|it| *it != address));
+            }
+            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "listening for peers"),
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => self.connected(peer_id, &endpoint),
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
+                tracing::debug!(peer = %peer_id, ?cause, "peer gone");
+                if let Some(known) = self.peers.remove(&peer_id).filter(|known| known.kind == ConnectionKind::Outbound)
+                {
+                    self.left(&known.address);
+                }
+                self.sync_event(sync::Event::Gone(peer_id));
+                self.relay_event(crate::relay::Event::Gone(peer_id));
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
+                tracing::debug!(peer = ?peer_id, %error, "cannot connect");
+                if let DialError::Transport(tried) = &error {
+                    tried.iter().for_each(|(address, _)| self.not_reached(address));
+                }
+            }
+            SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
+                tracing::debug!(from = %send_back_addr, %error, "not let in");
+            }
+            _ => {}
+        }
+    }
+
+    fn connected(&mut self, peer: PeerId, endpoint: &ConnectedPoint) {
+        let address = endpoint.get_remote_address().clone();
+        let kind = self.kind_of(peer, &address, endpoint.is_dialer());
+        let now_ms = self.now_ms();
+        if let Some(known) = self.peers.get_mut(&peer) {
+            // The direct way, once there is one.
+            if is_relayed(&known.address) && !is_relayed(&address) {
+                known.address = address;
+            }
+            return;
+        }
+        tracing::debug!(%peer, %address, kind = kind.as_str(), "peer connected");
+        let known =
+            Known { address, kind, since_ms: now_ms, hello: None, greeted_ms: now_ms, ping_ms: None, serving: 0 };
+        self.peers.insert(peer, known);
+        // One greeting is enough: each tells who it is.
+        if endpoint.is_dialer() {
+            self.greet(peer);
+        }
+    }
+
+    fn behaviour_event(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Ask(event) => self.ask_event(event),
+            BehaviourEvent::Gossip(gossipsub::Event::Message { propagation_source, message_id, message }) => {
+                self.gossiped(propagation_source, message_id, &message);
+            }
+            BehaviourEvent::Gossip(gossipsub::Event::GossipsubNotSupported { peer_id }) => {
+                tracing::debug!(peer = %peer_id, "a peer that does not gossip on this chain");
+            }
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => self.identified(peer_id, info),
+            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
+                let now_ms = self.now_ms();
+                for (peer, address) in found {
+                    tracing::debug!(%peer, %address, "found nearby");
+                    self.found_nearby(peer, address, now_ms);
+                }
+                self.keep_connected(now_ms);
+            }
+            BehaviourEvent::Mdns(mdns::Event::Expired(lost)) => {
+                lost.iter().for_each(|(peer, _)| self.lost_nearby(peer));
+            }
+            BehaviourEvent::Kad(kad::Event::RoutingUpdated { addresses, .. }) => self.sighted_all(addresses.iter()),
+            BehaviourEvent::Ping(event) => {
+                if let (Some(known), Ok(took)) = (self.peers.get_mut(&event.peer), event.result) {
+                    known.ping_ms = u64::try_from(took.as_millis()).ok();
+                    let ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+                    self.swarm.behaviour_mut().gate.pinged(&event.connection, ms);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn ask_event(&mut self, event: AskEvent<crate::message::Request, crate::message::Response>) {
+        match event {
+            AskEvent::Message { peer, message: AskMessage::Request { request, channel, .. }, .. } => {
+                self.serve(peer, request, channel);
+            }
+            AskEvent::Message { message: AskMessage::Response { request_id, response }, .. } => {
+                self.answered(request_id, response);
+            }
+            AskEvent::OutboundFailure { request_id, error, .. } => self.not_answered(request_id, &error),
+            AskEvent::InboundFailure { peer, error, .. } => self.not_asked_well(peer, &error),
+            AskEvent::ResponseSent { .. } => {}
+        }
+    }
+
+    fn not_asked_well(&mut self, peer: PeerId, error: &libp2p::request_response::InboundFailure) {
+        use libp2p::request_response::InboundFailure;
+        match error {
+            InboundFailure::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                self.penalise(peer, Misbehaviour::Malformed, &error.to_string());
+            }
+            InboundFailure::Timeout => self.penalise(peer, Misbehaviour::Timeout, "a question that did not end"),
+            _ => {}
+        }
+    }
+
+    fn identified(&mut self, peer: PeerId, info: identify::Info) {
+        if info.protocol_version != self.protocols.network {
+            tracing::debug!(%peer, network = info.protocol_version, "a peer of another network");
+            let _ = self.swarm.disconnect_peer_id(peer);
+            return;
+        }
+        self.listens_at(peer, &info.listen_addrs);
+        let is_dialable =
+            |address: &Multiaddr| ip_of(address).is_some_and(|ip| !ip.is_loopback() && !ip.is_unspecified());
+        if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
+            for address in info.listen_addrs.iter().filter(|address| is_dialable(address)).take(8) {
+                kad.add_address(&peer, address.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What is gossiped: taken in, judged, and only then passed on.
+
+use dotp2p_chain::check;
+use dotp2p_chain::hash::Wtxid;
+use libp2p::PeerId;
+use libp2p::gossipsub::{self, IdentTopic, MessageId, PublishError};
+
+use super::asking::{Question, acceptance};
+use super::{Done, Service};
+use crate::chain::{Chain, TransactionVerdict};
+use crate::message::{CompactBlock, GossipTransaction, Request};
+use crate::relay::{self, Worth};
+use crate::score::Misbehaviour;
+use crate::sync::misbehaviour_of;
+
+/// Transactions that are judged at a time; those beyond are left to whoever has room.
+const JUDGING_MAX: usize = 64;
+
+/// Peers whose pool is asked for once the chain has caught up.
+const POOLS: usize = 4;
+
+impl<C: Chain> Service<C> {
+    pub(super) fn gossiped(&mut self, from: PeerId, id: MessageId, message: &gossipsub::Message) {
+        if message.topic == self.protocols.blocks.hash() {
+            self.block_announced(from, id, &message.data);
+        } else if message.topic == self.protocols.transactions.hash() {
+            self.transaction_gossiped(from, id, &message.data);
+        }
+    }
+
+    fn block_announced(&mut self, from: PeerId, id: MessageId, data: &[u8]) {
+        let malformed = |error: dotp2p_chain::codec::DecodeError| (Misbehaviour::Malformed, error.to_string());
+        let judged = CompactBlock::decode(data).map_err(malformed).and_then(|block| {
+            let work = check::check_work(&block.head, &self.params.rules);
+            let roots = work.and_then(|()| check::check_roots(&block.head.header, &block.head.roots));
+            roots.map(|()| block).map_err(|error| misbehaviour_of(&error))
+        });
+        let block = match judged {
+            Ok(block) => block,
+            Err((what, reason)) => {
+                self.report(&from, &id, Worth::Reject);
+                self.penalise(from, what, &reason);
+                return;
+            }
+        };
+        let hash = block.head.hash();
+        let is_here = self.newest().head(&hash).is_ok_and(|row| row.block.is_some() || row.rejected);
+        if is_here && !self.relay.has(&hash) {
+            self.report(&from, &id, Worth::Ignore);
+            return;
+        }
+        self.relay_event(relay::Event::Announced(from, id, block));
+    }
+
+    fn transaction_gossiped(&mut self, from: PeerId, id: MessageId, data: &[u8]) {
+        match GossipTransaction::decode(data) {
+            Ok(GossipTransaction::Whole(bytes)) => self.take_transaction(from, Some(id), bytes),
+            Ok(GossipTransaction::Id(wtxid)) if self.newest().pool.has_verified(&wtxid) => {
+                self.report(&from, &id, Worth::Ignore);
+            }
+            Ok(GossipTransaction::Id(wtxid)) => {
+                self.ask_peer(from, Request::Transactions(vec![wtxid]), Question::Transactions(from, Some(id)));
+            }
+            Err(error) => {
+                self.report(&from, &id, Worth::Reject);
+                self.penalise(from, Misbehaviour::Malformed, &error.to_string());
+            }
+        }
+    }
+
+    pub(super) fn take_transaction(&mut self, from: PeerId, message: Option<MessageId>, encoded: Vec<u8>) {
+        if self.judging >= JUDGING_MAX {
+            if let Some(message) = message {
+                self.report(&from, &message, Worth::Ignore);
+            }
+            return;
+        }
+        self.judging += 1;
+        let chain = self.chain.clone();
+        self.beside(async move { Done::Transaction { from, message, verdict: chain.take_transaction(encoded).await } });
+    }
+
+    pub(super) fn transaction_taken(&mut self, from: PeerId, message: Option<MessageId>, verdict: TransactionVerdict) {
+        self.judging = self.judging.saturating_sub(1);
+        let worth = match verdict {
+            TransactionVerdict::Taken => Worth::PassOn,
+            TransactionVerdict::Unwanted(reason) => {
+                tracing::debug!(%from, reason, "a transaction is not wanted");
+                Worth::Ignore
+            }
+            TransactionVerdict::Invalid(what, reason) => {
+                self.penalise(from, what, &reason);
+                Worth::Reject
+            }
+        };
+        if worth == Worth::PassOn {
+            self.swarm.behaviour_mut().gate.brought(&from, false);
+        }
+        if let Some(message) = message {
+            self.report(&from, &message, worth);
+        }
+    }
+
+    pub(super) fn report(&mut self, from: &PeerId, message: &MessageId, worth: Worth) {
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        let _ = gossip.report_message_validation_result(message, from, acceptance(worth));
+    }
+
+    pub(super) fn gossip_transaction(&mut self, wtxid: Wtxid, encoded: &[u8]) {
+        let message = GossipTransaction::new(encoded, wtxid).encode();
+        let topic = self.protocols.transactions.clone();
+        self.publish(topic, message);
+    }
+
+    fn publish(&mut self, topic: IdentTopic, message: Vec<u8>) {
+        match self.swarm.behaviour_mut().gossip.publish(topic, message) {
+            Ok(_) | Err(PublishError::Duplicate | PublishError::NoPeersSubscribedToTopic) => {}
+            Err(error) => tracing::debug!(%error, "not gossiped"),
+        }
+    }
+
+    /// There is a new view: a new tip is announced, and after a reorganisation what came back to the pool.
+    pub(super) fn tip_moved(&mut self) {
+        let reader = self.readers.borrow_and_update().clone();
+        self.sync_event(crate::sync::Event::BestHeader(reader.headers_work));
+        // What peers' pools held meanwhile could not be judged here.
+        let was_behind = std::mem::replace(&mut self.is_behind, reader.headers_work > reader.work);
+        if was_behind && !self.is_behind {
+            let some: Vec<PeerId> = self.peers.keys().take(POOLS).copied().collect();
+            some.into_iter().for_each(|peer| self.ask_peer(peer, Request::Pool, Question::Pool(peer)));
+        }
+        let tip = reader.tip_hash();
+        if tip == self.announced {
+            return;
+        }
+        let before = std::mem::replace(&mut self.announced, tip);
+        let height = |hash| reader.head(hash).ok().map(|row| row.head.roots.height);
+        let is_reorganised = height(&before).is_some_and(|height| !reader.is_active(height, &before));
+        // While blocks are fetched by the thousand, the others have them already.
+        if !self.is_behind
+            && let Ok(block) = reader.block(reader.tip)
+        {
+            let topic = self.protocols.blocks.clone();
+            self.publish(topic, CompactBlock::of(&block).encode());
+        }
+        if is_reorganised {
+            for tx in reader.pool.iter() {
+                self.gossip_transaction(tx.wtxid, tx.transaction.bytes());
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! How bytes get from one node to another: TCP, closed by a pre-shared key where the network has one, Noise, yamux.
+//!
+//! Peers behind a NAT are reached through a third one (a relay), over the same encryption end to end. Absent: a resolver.
+//! Peers have addresses; a name is only ever what somebody typed, and the system resolves it ([`crate::service`]).
+
+use std::time::Duration;
+
+use libp2p::core::Transport as _;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use libp2p::core::transport::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::pnet::{PnetConfig, PreSharedKey};
+use libp2p::{PeerId, noise, relay, tcp, yamux};
+
+/// How long a connection may take until both sides know each other.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Connections to peers whose id is known, each carrying many streams.
+pub type Transport = Boxed<(PeerId, StreamMuxerBox)>;
+
+/// The transport of a node, and the part of it that knows relays.
+///
+/// Errors: the key cannot sign, which no Ed25519 key does.
+pub fn build(keypair: &Keypair, psk: Option<[u8; 32]>) -> Result<(Transport, relay::client::Behaviour), noise::Error> {
+    let noise = noise::Config::new(keypair)?;
+    let (relayed, relay) = relay::client::new(keypair.public().to_peer_id());
+    let relayed = relayed
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise.clone())
+        .multiplex(yamux::Config::default())
+        .timeout(HANDSHAKE)
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .boxed();
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
+    let direct = match psk {
+        Some(key) => tcp
+            .and_then(move |socket, _| PnetConfig::new(PreSharedKey::new(key)).handshake(socket))
+            .upgrade(Version::V1Lazy)
+            .authenticate(noise)
+            .multiplex(yamux::Config::default())
+            .timeout(HANDSHAKE)
+            .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+            .boxed(),
+        None => tcp
+            .upgrade(Version::V1Lazy)
+            .authenticate(noise)
+            .multiplex(yamux::Config::default())
+            .timeout(HANDSHAKE)
+            .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+            .boxed(),
+    };
+    Ok((relayed.or_transport(direct).map(|either, _| either.into_inner()).boxed(), relay))
+}

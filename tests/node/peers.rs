@@ -1,0 +1,156 @@
+//! Nodes that are connected: they agree on one chain and one pool, and on nothing with nodes of another network.
+
+use dotp2p_chain::amount::Amount;
+use dotp2p_chain::params::Params;
+use dotp2p_rpc::types::{NetworkInfo, PeerInfo};
+use serde_json::{Value, json};
+
+use crate::common::{TestNode, found, name, records};
+
+async fn peers(node: &TestNode) -> Vec<PeerInfo> {
+    node.call("getpeerinfo", json!([])).await
+}
+
+/// Waits until a node has so many peers that have said who they are.
+async fn wait_for_peers(node: &TestNode, count: usize) -> Vec<PeerInfo> {
+    let greeted = async {
+        loop {
+            let peers = peers(node).await;
+            if peers.iter().filter(|peer| peer.height.is_some()).count() == count {
+                return peers;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::common::DEADLINE, greeted).await.expect("peers greet each other")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_joins_has_the_chain_and_resolves_its_names() {
+    let first = TestNode::connected(&Params::regtest(), &[]).await;
+    first.register("alice", 1, "@ A 192.0.2.7").await;
+    first.mine_to(150).await;
+    let second = TestNode::connected(&first.params, &[&first]).await;
+    second.wait_for_tip_of(&first).await;
+    assert_eq!(second.dig_a("alice").await, found(["192.0.2.7"]));
+
+    first.mine(1).await;
+    second.wait_for_tip_of(&first).await;
+    second.mine(1).await;
+    first.wait_for_tip_of(&second).await;
+
+    let seen = wait_for_peers(&second, 1).await;
+    assert_eq!(
+        (seen[0].connection_type.as_str(), seen[0].inbound, seen[0].same_deployment),
+        ("manual", false, Some(true))
+    );
+    assert_eq!(wait_for_peers(&first, 1).await[0].connection_type, "inbound");
+    let network: NetworkInfo = second.call("getnetworkinfo", json!([])).await;
+    assert_eq!((network.connections, network.connections_out), (1, 1));
+    assert!(
+        first.p2p().starts_with(&seen[0].addr) || seen[0].addr == first.p2p(),
+        "{} is {}",
+        seen[0].addr,
+        first.p2p()
+    );
+    second.stop().await;
+    first.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_reaches_every_pool_and_an_owners_update_is_served_at_once() {
+    let first = TestNode::connected(&Params::regtest(), &[]).await;
+    first.register("alice", 1, "@ A 192.0.2.1").await;
+    let middle = TestNode::connected(&first.params, &[&first]).await;
+    let last = TestNode::connected(&first.params, &[&middle]).await;
+    last.wait_for_tip_of(&first).await;
+    wait_for_peers(&last, 1).await;
+
+    let update = first.plan(0).update(&name("alice"), records("@ A 192.0.2.2"), first.key(1));
+    let txid = first.send(update).await;
+    last.wait_for("the update in the pool", |reader| reader.pool.get(&txid).is_some()).await;
+    assert_eq!(last.dig_a("alice").await, found(["192.0.2.2"]));
+    assert!(last.show("alice").await.provisional);
+
+    last.mine(1).await;
+    first.wait_for_tip_of(&last).await;
+    assert_eq!((first.pool().await, first.show("alice").await.provisional), (Vec::new(), false));
+    assert_eq!(first.dig_a("alice").await, found(["192.0.2.2"]));
+    for node in [last, middle, first] {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waited_in_a_pool_is_told_to_whoever_connects() {
+    let first = TestNode::connected(&Params::regtest(), &[]).await;
+    first.mine_to(3).await;
+    let txid = first.send(first.plan(0).pay(first.key(3), Amount::from_coins(1))).await;
+    let second = TestNode::connected(&first.params, &[&first]).await;
+    // Before the blocks were here it could not be judged: then it is asked for again.
+    second.wait_for("the payment in the pool", |reader| reader.pool.get(&txid).is_some()).await;
+    second.stop().await;
+    first.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn islands_that_meet_agree_on_the_heavier_chain_and_lose_no_transaction() {
+    let params = Params::regtest();
+    let island = TestNode::connected(&params, &[]).await;
+    island.mine_to(5).await;
+    let mainland = TestNode::connected(&params, &[]).await;
+    mainland.follow(&island).await;
+    let (island, mainland) = (island.on_branch(b"island"), mainland.on_branch(b"mainland"));
+    let payment = island.send(island.plan(0).pay(island.key(3), Amount::from_coins(1))).await;
+    island.mine(3).await;
+    mainland.mine(6).await;
+
+    let _: Value = island.call("addnode", json!([mainland.p2p(), "add"])).await;
+    island.wait_for_tip_of(&mainland).await;
+    mainland.wait_for("the island's payment", |reader| reader.pool.get(&payment).is_some()).await;
+    mainland.mine(1).await;
+    island.wait_for_tip_of(&mainland).await;
+    let found: Value = island.call("getrawtransaction", json!([payment.to_string(), true])).await;
+    assert_eq!(found["confirmations"], json!(1));
+    island.stop().await;
+    mainland.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_of_two_networks_part_at_once() {
+    let (regtest, test) = (Params::regtest(), Params::test());
+    let first = TestNode::connected(&regtest, &[]).await;
+    let mut other = regtest.clone();
+    other.rules.id = [9; 16];
+    let other = Params::new(other.rules, test.deployment.clone()).unwrap();
+    let stranger = TestNode::connected(&other, &[&first]).await;
+    first.mine(1).await;
+    let friend = TestNode::connected(&regtest, &[&first]).await;
+    friend.wait_for_tip_of(&first).await;
+    assert_eq!(stranger.tip(), 0);
+    assert_eq!(wait_for_peers(&first, 1).await.len(), 1, "the friend alone");
+    for node in [friend, stranger, first] {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_banned_is_parted_from_and_not_let_in() {
+    let first = TestNode::connected(&Params::regtest(), &[]).await;
+    let second = TestNode::connected(&first.params, &[&first]).await;
+    let seen = wait_for_peers(&first, 1).await;
+    let _: Value = first.call("setban", json!([seen[0].id, "add", 3600])).await;
+    let parted = async {
+        while !peers(&first).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::common::DEADLINE, parted).await.expect("it is parted from");
+    let banned: Value = first.call("listbanned", json!([])).await;
+    assert_eq!((&banned[0]["address"], &banned[0]["reason"]), (&json!(seen[0].id), &json!("manually added")));
+    let _: Value = first.call("setban", json!([seen[0].id, "remove"])).await;
+    first.mine(1).await;
+    second.wait_for_tip_of(&first).await;
+    second.stop().await;
+    first.stop().await;
+}
