@@ -1,7 +1,8 @@
 //! What people type: one binary, a file a command group.
 //!
 //! [`main`] parses, resolves the settings and runs the command; [`CliError`] is how it can end, [`Output`] where results
-//! go. Commands but `node`, `demo`, `network`, `wallet create` and `wallet restore` ask a running node ([`client`]).
+//! go. Commands but `node`, `demo`, `network`, `wallet create` and `wallet restore` ask a running node ([`client`]);
+//! `chain export` and `chain import` do without one.
 //!
 //! What is absent: rules. What a name costs, who must sign and what comes next is the node's to say.
 
@@ -63,7 +64,7 @@ Examples:
     Name(name::NameArgs),
     /// Make a wallet, receive and send coins
     Wallet(wallet::WalletArgs),
-    /// Look at the chain
+    /// Look at the chain, carry it in a file
     Chain(chain::ChainArgs),
     /// Make blocks at once (regtest), or see what the miner does
     Mine(mine::MineArgs),

@@ -111,7 +111,7 @@ fn steady(text: &str, folder: &Path) -> String {
 #[test]
 fn help_pages() {
     let cli = Cli::new();
-    let pages: [&[&str]; 28] = [
+    let pages: [&[&str]; 30] = [
         &[],
         &["demo"],
         &["node"],
@@ -134,6 +134,8 @@ fn help_pages() {
         &["chain"],
         &["chain", "status"],
         &["chain", "block"],
+        &["chain", "export"],
+        &["chain", "import"],
         &["network"],
         &["network", "new"],
         &["network", "show"],
@@ -157,7 +159,7 @@ fn bad_input() {
     std::fs::write(cli.folder.path().join("bad.psk"), "/key/swarm/psk/1.0.0/\n/base16/\n12\n").unwrap();
     cli.ok(&["network", "new", "--name", "keyed", "--psk"]);
     std::fs::remove_file(cli.folder.path().join("keyed.psk")).unwrap();
-    let cases: [&[&str]; 34] = [
+    let cases: [&[&str]; 43] = [
         &["nme"],
         &["name", "show"],
         &["name", "show", "a_b"],
@@ -182,6 +184,15 @@ fn bad_input() {
         &["wallet", "restore"],
         &["node", "--rpc-listen", "here"],
         &["chain", "status", "--rpc", "127.0.0.1:1"],
+        &["chain", "export"],
+        &["chain", "export", "5..2", "a.dp2c"],
+        &["chain", "export", "0..", "a.dp2c"],
+        &["chain", "export", "1..2"],
+        &["chain", "export", "a.dp2c"],
+        &["chain", "export", "a.dp2c", "--rpc", "127.0.0.1:1"],
+        &["chain", "import", "none.dp2c"],
+        &["chain", "import", "bad.toml"],
+        &["chain", "import", "-"],
         &["network", "new"],
         &["network", "new", "--name", "Camp"],
         &["network", "new", "--name", "main"],
