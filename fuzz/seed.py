@@ -48,6 +48,13 @@ def chain(seeds):
             # network, three switches, heights and times as `arbitrary` reads them, then the head.
             front = struct.pack("<B???IQ", 0, True, True, True, 5, 1_793_491_200)
             seeds.add("header", front + b"\1" + struct.pack("<QQ", 1_793_491_260, 1_793_500_000) + block[:189])
+        blocks = [bytes.fromhex(event["block"]) for event in history[name][:6]]
+        seeds.add("carry", b"\2" + b"".join(struct.pack("<H", len(block)) + block for block in blocks))
+        seeds.add("carry", b"\2" + struct.pack("<H", len(blocks[0])) + blocks[0])
+        sums = [hashlib.sha256(hashlib.sha256(block).digest()).digest()[:4] for block in blocks]
+        records = b"".join(struct.pack("<I", len(block)) + mac + block for block, mac in zip(blocks, sums))
+        seeds.add("carry", b"\1" + records)
+        seeds.add("carry", b"\0dp2c\1" + records)
     for case in vectors("proofs")["good"] + vectors("proofs")["bad"]:
         names = [good["name"] for good in vectors("proofs")["good"] if good["name"] != "test"]
         place = names.index(case["name"]) if case["name"] in names else 0

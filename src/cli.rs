@@ -1,7 +1,8 @@
 //! What people type: one binary, a file a command group.
 //!
 //! [`main`] parses, resolves the settings and runs the command; [`CliError`] is how it can end, [`Output`] where results
-//! go. Commands but `node`, `demo`, `wallet create` and `wallet restore` ask a running node ([`client`]).
+//! go. Commands but `node`, `demo`, `network`, `wallet create` and `wallet restore` ask a running node ([`client`]);
+//! `chain export` and `chain import` do without one.
 //!
 //! What is absent: rules. What a name costs, who must sign and what comes next is the node's to say.
 
@@ -19,6 +20,7 @@ pub mod client;
 mod error;
 mod mine;
 mod name;
+mod network;
 mod node;
 mod output;
 mod peer;
@@ -64,12 +66,14 @@ Examples:
     Name(name::NameArgs),
     /// Make a wallet, receive and send coins
     Wallet(wallet::WalletArgs),
-    /// Look at the chain
+    /// Look at the chain, carry it in a file
     Chain(chain::ChainArgs),
     /// See and choose whom the node is connected to
     Peer(peer::PeerArgs),
     /// Make blocks at once (regtest), or see what the miner does
     Mine(mine::MineArgs),
+    /// Make a network of one's own, or show the one in use
+    Network(network::NetworkArgs),
     /// Stop the running node
     #[command(after_help = "\
 Examples:
@@ -106,8 +110,15 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), CliError> {
     if let Command::Node(node) = &cli.command {
         flags.node = node.clone();
     }
-    let settings = Settings::resolve(flags)?;
+    if matches!(&cli.command, Command::Network(args) if args.is_new()) {
+        // The file that the settings name may be the one to be made.
+        flags.network = Some("main".to_owned());
+    }
+    let mut settings = Settings::resolve(flags)?;
     let is_node = matches!(cli.command, Command::Node(_));
+    if is_node {
+        settings.load_psk()?;
+    }
     start_logging(is_node, settings.verbose);
     let mut runtime = match cli.command {
         Command::Node(_) | Command::Demo(_) => tokio::runtime::Builder::new_multi_thread(),
@@ -124,6 +135,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), CliError> {
             Command::Chain(args) => chain::run(args, &settings, &out).await,
             Command::Peer(args) => peer::run(args, &settings, &out).await,
             Command::Mine(args) => mine::run(args, &settings, &out).await,
+            Command::Network(args) => network::run(args, &settings, &out),
             Command::Stop => stop::run(&settings, &out).await,
         }
     });

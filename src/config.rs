@@ -2,7 +2,7 @@
 //!
 //! - [`Layer`]: what one layer says. The command line and the variables are read into one by clap, the file into another.
 //! - [`Settings`]: all layers resolved, with the network they lead to.
-//! - [`network_file`]: a private network as a file.
+//! - [`network_file`]: a private network as a file; [`camp`] writes one, [`psk`] is the key that may go with it.
 //!
 //! A key that nobody knows is an error that names the file and the key.
 
@@ -14,12 +14,14 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
 use dotp2p_chain::key::{AddressError, PublicKey};
-use dotp2p_chain::params::{Params, RulesError};
+use dotp2p_chain::params::{Deployment, Params, RulesError};
 use dotp2p_network::service::{AddressTextError, Multiaddr, check_peer_text};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub mod camp;
 pub mod network_file;
+pub mod psk;
 
 /// The configuration file's name, looked for in the data directory.
 pub const FILE_NAME: &str = "dotp2p.toml";
@@ -98,6 +100,9 @@ pub struct NodeLayer {
     #[arg(long, value_name = "BOOL", env = "DOTP2P_DNS_PROVISIONAL_UPDATES", hide_env_values = true)]
     #[arg(value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub dns_provisional_updates: Option<bool>,
+    /// The pre-shared key of a network that needs one [default: the network file's path, ending in .psk]
+    #[arg(long, value_name = "FILE", env = "DOTP2P_PSK", hide_env_values = true)]
+    pub psk: Option<PathBuf>,
 }
 
 /// Threads to mine on: a number (0: none), or all but one.
@@ -210,6 +215,19 @@ pub enum ConfigError {
         /// Why it is no address.
         source: AddressError,
     },
+    /// The pre-shared key.
+    #[error(transparent)]
+    Psk(#[from] psk::PskError),
+    /// A key, where none is used.
+    #[error(
+        "--psk {path}: network {network} uses no pre-shared key; leave it out, or give --network a file with psk = true"
+    )]
+    PskUnused {
+        /// The key's file.
+        path: PathBuf,
+        /// The network.
+        network: String,
+    },
 }
 
 /// Every layer resolved.
@@ -227,6 +245,8 @@ pub struct Settings {
     pub verbose: u8,
     /// What the node does.
     pub node: NodeSettings,
+    /// The network's pre-shared key, once [`Settings::load_psk`] has read it.
+    pub psk: Option<[u8; 32]>,
 }
 
 /// What `dotp2p node` does.
@@ -250,6 +270,8 @@ pub struct NodeSettings {
     pub reindex: bool,
     /// Whether it serves updates before they are mined (L5).
     pub dns_provisional: bool,
+    /// Where the pre-shared key is, if that was said or the network needs one.
+    pub psk: Option<PathBuf>,
 }
 
 impl Settings {
@@ -263,10 +285,24 @@ impl Settings {
             }
         };
         let layer = flags.over(file);
-        let params = network(layer.network.as_deref().unwrap_or("main"))?;
+        let name = layer.network.as_deref().unwrap_or("main");
+        let params = network(name)?;
         let dir = layer.data_dir()?.join(&params.deployment.name);
-        let node = layer.node.resolve(&params)?;
-        Ok(Self { params, dir, rpc: layer.rpc, json: layer.json == Some(true), verbose: layer.verbose, node })
+        let psk = params.deployment.psk.then(|| psk::beside(Path::new(name)));
+        let node = layer.node.resolve(&params, psk)?;
+        let json = layer.json == Some(true);
+        Ok(Self { params, dir, rpc: layer.rpc, json, verbose: layer.verbose, node, psk: None })
+    }
+
+    /// Reads the pre-shared key of a network that needs one; only the node does.
+    pub fn load_psk(&mut self) -> Result<(), ConfigError> {
+        let Some(path) = &self.node.psk else { return Ok(()) };
+        let Deployment { psk: is_needed, name: network, .. } = &self.params.deployment;
+        if !is_needed {
+            return Err(ConfigError::PskUnused { path: path.clone(), network: network.clone() });
+        }
+        self.psk = Some(psk::read(path)?);
+        Ok(())
     }
 
     /// The wallet's file.
@@ -288,6 +324,7 @@ impl Layer {
         let mut layer: Self = read_toml(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         layer.data_dir = layer.data_dir.map(|dir| folder.join(dir));
+        layer.node.psk = layer.node.psk.map(|psk| folder.join(psk));
         layer.network = layer.network.map(|name| match Params::named(&name) {
             Some(_) => name,
             None => folder.join(name).to_string_lossy().into_owned(),
@@ -314,6 +351,7 @@ impl Layer {
                 mine_to: self.node.mine_to.or(below.node.mine_to),
                 reindex: self.node.reindex.or(below.node.reindex),
                 dns_provisional_updates: self.node.dns_provisional_updates.or(below.node.dns_provisional_updates),
+                psk: self.node.psk.or(below.node.psk),
             },
         }
     }
@@ -330,7 +368,8 @@ impl Layer {
 }
 
 impl NodeLayer {
-    fn resolve(self, params: &Params) -> Result<NodeSettings, ConfigError> {
+    /// `psk`: where the pre-shared key is unless something else is said.
+    fn resolve(self, params: &Params, psk: Option<PathBuf>) -> Result<NodeSettings, ConfigError> {
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let deployment = &params.deployment;
         let mine_to = self.mine_to.map(|address| {
@@ -354,6 +393,7 @@ impl NodeLayer {
             mine_to: mine_to.transpose()?,
             reindex: self.reindex.unwrap_or(false),
             dns_provisional: self.dns_provisional_updates.unwrap_or(true),
+            psk: self.psk.or(psk),
         })
     }
 }
@@ -368,8 +408,16 @@ fn network(name: &str) -> Result<Params, ConfigError> {
 }
 
 fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    toml::from_str(&text).map_err(|error| {
+    parse_toml(&read_text(path)?, path)
+}
+
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+}
+
+/// Reads the text of the file `path`.
+fn parse_toml<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let what = error.message().lines().collect::<Vec<_>>().join(", ").replace(char::is_control, "\u{fffd}");

@@ -30,7 +30,7 @@ use dotp2p_registry::store::{ChainRow, Commit, End, HeadRow, Loaded, Place, Reco
 use imbl::Vector;
 
 pub use self::checked::{CheckedBlock, ImportError};
-pub use self::pipeline::Spent;
+pub use self::pipeline::{Refusal, Spent};
 
 /// What became of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

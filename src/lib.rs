@@ -2,8 +2,10 @@
 //!
 //! - [`import`]: the only writer; [`miner`]: templates and CPU mining.
 //! - [`node`]: everything started in order and stopped in reverse; [`wallet_service`]: the node's wallet.
+//! - [`carry`]: a stretch of the chain as a file.
 //! - [`config`], [`cli`], [`demo`]: what people type.
 
+pub mod carry;
 pub mod cli;
 pub mod config;
 pub mod demo;

@@ -264,7 +264,8 @@ impl Node {
     }
 }
 
-fn open(params: &Arc<Params>, dir: &Path, reindex: bool, limits: Limits) -> Result<Importer, NodeError> {
+/// Opens a network's folder and takes up where it ended.
+pub(crate) fn open(params: &Arc<Params>, dir: &Path, reindex: bool, limits: Limits) -> Result<Importer, NodeError> {
     let (store, loaded) = Store::open(dir, params, reindex)?;
     let progress = |blocks: u64| {
         if blocks.is_multiple_of(1_000) {

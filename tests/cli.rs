@@ -111,7 +111,7 @@ fn steady(text: &str, folder: &Path) -> String {
 #[test]
 fn help_pages() {
     let cli = Cli::new();
-    let pages: [&[&str]; 25] = [
+    let pages: [&[&str]; 30] = [
         &[],
         &["demo"],
         &["node"],
@@ -134,6 +134,11 @@ fn help_pages() {
         &["chain"],
         &["chain", "status"],
         &["chain", "block"],
+        &["chain", "export"],
+        &["chain", "import"],
+        &["network"],
+        &["network", "new"],
+        &["network", "show"],
         &["mine"],
         &["mine", "status"],
         &["stop"],
@@ -151,7 +156,10 @@ fn bad_input() {
     std::fs::write(cli.folder.path().join("bad.toml"), "\nnetwrk = 'test'\n").unwrap();
     std::fs::write(cli.folder.path().join("bad.zone"), "@ A 192.0.2\n").unwrap();
     std::fs::write(cli.folder.path().join("two.zone"), "@ CNAME a\n@ A 192.0.2.1\n").unwrap();
-    let cases: [&[&str]; 24] = [
+    std::fs::write(cli.folder.path().join("bad.psk"), "/key/swarm/psk/1.0.0/\n/base16/\n12\n").unwrap();
+    cli.ok(&["network", "new", "--name", "keyed", "--psk"]);
+    std::fs::remove_file(cli.folder.path().join("keyed.psk")).unwrap();
+    let cases: [&[&str]; 43] = [
         &["nme"],
         &["name", "show"],
         &["name", "show", "a_b"],
@@ -176,6 +184,25 @@ fn bad_input() {
         &["wallet", "restore"],
         &["node", "--rpc-listen", "here"],
         &["chain", "status", "--rpc", "127.0.0.1:1"],
+        &["chain", "export"],
+        &["chain", "export", "5..2", "a.dp2c"],
+        &["chain", "export", "0..", "a.dp2c"],
+        &["chain", "export", "1..2"],
+        &["chain", "export", "a.dp2c"],
+        &["chain", "export", "a.dp2c", "--rpc", "127.0.0.1:1"],
+        &["chain", "import", "none.dp2c"],
+        &["chain", "import", "bad.toml"],
+        &["chain", "import", "-"],
+        &["network", "new"],
+        &["network", "new", "--name", "Camp"],
+        &["network", "new", "--name", "main"],
+        &["network", "new", "--name", "camp", "--tld", "a.b"],
+        &["network", "new", "--name", "camp", "--spacing", "0"],
+        &["network", "new", "--name", "camp", "none/camp.toml"],
+        &["network", "show", "--network", "none.toml"],
+        &["node", "--network", "keyed.toml"],
+        &["node", "--network", "keyed.toml", "--psk", "bad.psk"],
+        &["node", "--psk", "bad.psk"],
     ];
     let mut shown = String::new();
     for args in cases {
@@ -204,6 +231,41 @@ fn a_wallet_is_made_and_restored() {
     std::fs::write(&phrase, format!("{}\n", created["phrase"].as_str().unwrap().to_uppercase())).unwrap();
     other.ok(&["wallet", "restore", "--phrase-file", "words.txt"]);
     assert_eq!(other.ok(&["wallet", "address"]), created["address"].as_str().unwrap());
+}
+
+#[test]
+fn a_network_of_ones_own() {
+    let cli = Cli::new();
+    let shown = |args: &[&str]| cli.shown(&cli.run(args));
+    let new = ["network", "new", "--name", "camp", "--tld", "camp"];
+    let mut session = shown(&new);
+    session.push_str(&shown(&new));
+    session.push_str(&shown(&["network", "new", "--name", "club", "--psk", "--spacing", "20"]));
+    session.push_str(&shown(&["network", "show", "--network", "camp.toml"]));
+    session.push_str(&shown(&["network", "show", "--network", "club.toml"]));
+    session.push_str(&shown(&["network", "show", "--network", "regtest"]));
+
+    let json = |args: &[&str]| serde_json::from_str::<serde_json::Value>(&cli.ok(args)).unwrap();
+    let camp = json(&["network", "show", "--network", "camp.toml", "--json"]);
+    let again = json(&["network", "new", "--name", "camp", "--tld", "camp", "again.toml", "--json"]);
+    assert_eq!(
+        (&again["network"], &again["file"], &again["psk_file"]),
+        (&"camp".into(), &"again.toml".into(), &().into())
+    );
+    assert_ne!(again["chain_id"], camp["chain_id"], "two camps of equal rules are two networks");
+    let file = |name: &str| std::fs::read_to_string(cli.folder.path().join(name)).unwrap();
+    assert!(!file("camp.toml").contains(camp["chain_id"].as_str().unwrap()));
+    let lines = file("camp.toml");
+    let lines = lines.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', '[']));
+    assert!(lines.clone().count() > 25 && lines.into_iter().all(|line| line.contains(" # ")), "a comment a line");
+
+    let key = |name: &str| dotp2p::config::psk::read(&cli.folder.path().join(name)).unwrap();
+    cli.ok(&["network", "new", "--name", "club", "--psk", "other.toml"]);
+    assert_ne!(key("club.psk"), key("other.psk"));
+    std::fs::remove_file(cli.folder.path().join("club.toml")).unwrap();
+    session.push_str(&shown(&["network", "new", "--name", "club", "--psk"]));
+    insta::assert_snapshot!("network", session);
+    assert!(!cli.folder.path().join("club.toml").exists(), "both files or neither");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -201,6 +201,8 @@ pub struct Deployment {
     pub dns_confirmations: u32,
     /// Whether blocks are made on demand and headers may come from the future (regtest).
     pub on_demand: bool,
+    /// Whether peers must hold the network's pre-shared key: without it nobody even connects.
+    pub psk: bool,
 }
 
 impl Deployment {
@@ -278,6 +280,7 @@ impl Params {
             checkpoints: Vec::new(),
             dns_confirmations: if regtest { 1 } else { 6 },
             on_demand: regtest,
+            psk: false,
         };
         Self::new(rules, deployment).expect("built-in rules do not contradict themselves")
     }

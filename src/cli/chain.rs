@@ -8,6 +8,11 @@ use super::client::NodeClient;
 use super::{CliError, Output};
 use crate::config::Settings;
 
+mod export;
+mod import;
+mod place;
+mod progress;
+
 /// How `dotp2p chain` is used.
 #[derive(Debug, Args)]
 pub(super) struct ChainArgs {
@@ -34,13 +39,34 @@ Examples:
         #[arg(value_name = "HEIGHT|HASH")]
         block: Option<String>,
     },
+    /// Write the chain into a file, to be carried where no network reaches
+    #[command(after_help = "\
+Examples:
+  dotp2p chain export camp.dp2c              the whole chain; later again: what is new
+  dotp2p chain export 1000.. new.dp2c        for somebody who has the first 999 blocks
+  dotp2p chain export - | ssh away 'dotp2p chain import -'
+
+With a node running it is asked, without one its folder is read, which is quicker.")]
+    Export(export::ExportArgs),
+    /// Read blocks out of a file that was carried here
+    #[command(after_help = "\
+Examples:
+  dotp2p chain import camp.dp2c
+  dotp2p chain import camp.dp2c --network camp.toml
+  zstdcat camp.dp2c.zst | dotp2p chain import -
+
+Every block is judged as one that a peer sends, so the file need not be trusted; blocks that are here are passed over.
+With a node running it is given the blocks, without one they go into its folder, which is quicker: the way for a new machine.")]
+    Import(import::ImportArgs),
 }
 
 pub(super) async fn run(args: ChainArgs, settings: &Settings, out: &Output) -> Result<(), CliError> {
-    let node = NodeClient::find(settings)?;
+    let node = || NodeClient::find(settings);
     match args.command {
-        ChainCommand::Status => status(&node, out).await,
-        ChainCommand::Block { block } => show(block.as_deref(), &node, out).await,
+        ChainCommand::Status => status(&node()?, out).await,
+        ChainCommand::Block { block } => show(block.as_deref(), &node()?, out).await,
+        ChainCommand::Export(args) => export::run(args, settings, out).await,
+        ChainCommand::Import(args) => import::run(args, settings, out).await,
     }
 }
 

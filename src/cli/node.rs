@@ -20,7 +20,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CliError> {
             listen: node.p2p_listen.clone(),
             peers: node.peers.clone(),
             discovery: node.discovery,
-            psk: None,
+            psk: settings.psk,
         },
         ..NodeConfig::new(settings.params.clone(), settings.dir.clone())
     };

@@ -1,7 +1,8 @@
 //! A private network as a TOML file: its name, what decides validity, and how it is deployed.
 //!
 //! The rules have no defaults but `half_life` (none: no difficulty) and `id` (from the name): who starts a network
-//! should have seen what it decides. `docs/how-to/private-network.md` is the manual, and a test reads its sample.
+//! should have seen what it decides. [`super::camp`] writes one; `docs/how-to/private-network.md` is the manual, and a
+//! test reads its sample.
 
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use dotp2p_chain::params::{Deployment, Params, Rules};
 use dotp2p_chain::pow::{CompactTarget, Work};
 use serde::{Deserialize, Deserializer};
 
-use super::{ConfigError, read_toml};
+use super::{ConfigError, parse_toml, read_text};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +71,8 @@ struct DeploymentTable {
     dns_confirmations: u32,
     #[serde(default)]
     on_demand: bool,
+    #[serde(default)]
+    psk: bool,
 }
 
 #[derive(Deserialize)]
@@ -92,7 +95,12 @@ const fn six() -> u32 {
 
 /// Reads a network's file.
 pub fn read(path: &Path) -> Result<Params, ConfigError> {
-    let NetworkFile { name, rules, deployment } = read_toml(path)?;
+    parse(&read_text(path)?, path)
+}
+
+/// Reads the text of a network's file; errors call it `path`.
+pub fn parse(text: &str, path: &Path) -> Result<Params, ConfigError> {
+    let NetworkFile { name, rules, deployment } = parse_toml(text, path)?;
     let wrong = |key, what: &str| ConfigError::Value { path: path.to_owned(), key, what: what.to_owned() };
     if Params::named(&name).is_some() {
         return Err(wrong("name", &format!("{name:?} is built in, a private network needs another name")));
@@ -168,6 +176,7 @@ impl DeploymentTable {
             checkpoints,
             dns_confirmations: self.dns_confirmations,
             on_demand: self.on_demand,
+            psk: self.psk,
         })
     }
 }

@@ -161,10 +161,11 @@ fn the_manual_is_complete() {
         mine_to,
         reindex,
         dns_provisional_updates,
+        psk,
     } = node;
     assert!(rpc_listen.is_some() && dns_listen.is_some() && mine.is_some() && mine_to.is_some());
     assert!(p2p_listen.is_some() && peer.is_some() && no_discovery.is_some());
-    assert!(reindex.is_some() && dns_provisional_updates.is_some());
+    assert!(reindex.is_some() && dns_provisional_updates.is_some() && psk.is_some());
 }
 
 #[test]
@@ -174,4 +175,36 @@ fn threads() {
     assert_eq!("3".parse::<Threads>().unwrap().count(), Some(3));
     assert!(Threads::Auto.count().is_some_and(|count| count >= 1));
     assert!("-1".parse::<Threads>().is_err());
+}
+
+#[test]
+fn the_pre_shared_key_is_read_for_a_network_that_needs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("lab.toml"), sample().replace("psk = false", "psk = true")).unwrap();
+    fs::write(path("open.toml"), sample()).unwrap();
+    psk::write(&path("lab.psk"), &[7; 32]).unwrap();
+    psk::write(&path("other.psk"), &[8; 32]).unwrap();
+    let load = |network: &str, file: &str, flag: Option<PathBuf>| {
+        fs::write(path(FILE_NAME), file).unwrap();
+        let mut flags = Layer { data_dir: Some(folder.path().to_owned()), ..Layer::default() };
+        flags.network = Some(path(network).to_str().unwrap().to_owned());
+        flags.node.psk = flag;
+        let mut settings = Settings::resolve(flags).unwrap();
+        assert_eq!(settings.psk, None, "it is not read before the node wants it");
+        let loaded =
+            settings.load_psk().map_err(|error| error.to_string().replace(folder.path().to_str().unwrap(), "DIR"));
+        loaded.map(|()| settings.psk.map(|key| key[0]))
+    };
+    assert_eq!(load("lab.toml", "", None), Ok(Some(7)));
+    assert_eq!(load("lab.toml", "node.psk = 'other.psk'", None), Ok(Some(8)), "beside the file that says it");
+    assert_eq!(load("lab.toml", "node.psk = 'other.psk'", Some(path("lab.psk"))), Ok(Some(7)));
+    assert_eq!(load("open.toml", "", None), Ok(None));
+    let unused =
+        "--psk DIR/lab.psk: network lab uses no pre-shared key; leave it out, or give --network a file with psk = true";
+    assert_eq!(load("open.toml", "", Some(path("lab.psk"))), Err(unused.to_owned()));
+    fs::remove_file(path("lab.psk")).unwrap();
+    let missing = "the network needs a pre-shared key and there is no DIR/lab.psk; get the file from who made the network \
+                   and put it there, or say where it is with --psk";
+    assert_eq!(load("lab.toml", "", None), Err(missing.to_owned()));
 }

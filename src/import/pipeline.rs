@@ -6,6 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
+use dotp2p_chain::check;
 use dotp2p_chain::hash::BlockHash;
 use dotp2p_registry::store::{End, Place, RecordKind, StoreError};
 
@@ -32,8 +33,28 @@ pub struct Spent {
     pub write: Duration,
     /// Blocks that joined the tree.
     pub blocks: u64,
+    /// Blocks that were here before.
+    pub known: u64,
     /// Blocks that were refused once their parent was there.
     pub refused: u64,
+}
+
+/// What ended a run of blocks that were to be taken in order.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The block's place in the run, from 0.
+    pub at: u64,
+    /// Why it was refused.
+    pub error: ImportError,
+}
+
+/// What a run does with blocks that are refused, or come before their parents.
+#[derive(Clone, Copy)]
+enum Run {
+    /// Passes over the one and keeps the other until the parent is there; the clock is not asked.
+    AnyOrder,
+    /// Ends with the first, by this clock in Unix seconds.
+    InOrder { now_s: u64 },
 }
 
 /// Blocks of `size` bytes, or one that is larger.
@@ -50,6 +71,9 @@ fn next_group(
     }
     group
 }
+
+/// A block that was checked and where it is stored, or why it is none.
+type Checked = Result<(CheckedBlock, Option<Place>), ImportError>;
 
 /// A durable write on its way; gives how long it took.
 type Write<'scope> = ScopedJoinHandle<'scope, Result<Duration, StoreError>>;
@@ -69,26 +93,47 @@ impl Importer {
         blocks: impl Iterator<Item = (Vec<u8>, Option<Place>)> + Send,
         progress: impl FnMut(u64),
     ) -> Result<Spent, ImportError> {
-        self.recent.clear();
-        self.in_run = true;
-        let spent = self.run(blocks, progress);
-        self.in_run = false;
-        self.writing = None;
-        spent
+        Ok(self.run(blocks, Run::AnyOrder, progress)?.0)
+    }
+
+    /// Imports encoded blocks that come from elsewhere, parents first, up to the first that is refused, and makes them
+    /// durable; what was good before that one stays.
+    ///
+    /// - `now_s`: the clock in Unix seconds, which no block may be far ahead of (B12c).
+    /// - The outer error is the store's: then nothing is taken any more.
+    pub fn import_in_order(
+        &mut self,
+        blocks: impl Iterator<Item = Vec<u8>> + Send,
+        now_s: u64,
+    ) -> Result<(Spent, Option<Refusal>), ImportError> {
+        self.run(blocks.map(|block| (block, None)), Run::InOrder { now_s }, |_| ())
     }
 
     fn run(
         &mut self,
         blocks: impl Iterator<Item = (Vec<u8>, Option<Place>)> + Send,
+        run: Run,
+        progress: impl FnMut(u64),
+    ) -> Result<(Spent, Option<Refusal>), ImportError> {
+        self.recent.clear();
+        self.in_run = true;
+        let ended = self.stages(blocks, run, progress);
+        self.in_run = false;
+        self.writing = None;
+        ended
+    }
+
+    fn stages(
+        &mut self,
+        blocks: impl Iterator<Item = (Vec<u8>, Option<Place>)> + Send,
+        run: Run,
         mut progress: impl FnMut(u64),
-    ) -> Result<Spent, ImportError> {
+    ) -> Result<(Spent, Option<Refusal>), ImportError> {
         let params = self.params.clone();
-        let (ready, queue) = sync_channel::<Vec<(CheckedBlock, Option<Place>)>>(AHEAD);
-        let stored = self.store.files();
+        let (ready, queue) = sync_channel::<Vec<Checked>>(AHEAD);
         std::thread::scope(|scope| {
             // Owned here, so that an early return drops it and the checker does not wait for ever.
             let queue = queue;
-            let checker_params = params.clone();
             let checker = scope.spawn(move || {
                 let (mut spent, mut size) = (Duration::ZERO, GROUP_FIRST);
                 let mut blocks = blocks;
@@ -99,12 +144,10 @@ impl Importer {
                     }
                     size = (2 * size).min(GROUP_MAX);
                     let began = Instant::now();
-                    let checked = CheckedBlock::decode_all(encoded, &checker_params);
+                    let checked = CheckedBlock::decode_all(encoded, &params);
                     spent += began.elapsed();
-                    let passed = |(checked, place): (Result<_, _>, _)| {
-                        checked.inspect_err(|error| tracing::debug!(%error, "passed over")).ok().map(|it| (it, place))
-                    };
-                    if ready.send(checked.into_iter().zip(places).filter_map(passed).collect()).is_err() {
+                    let placed = |(checked, place): (Result<_, _>, _)| checked.map(|checked| (checked, place));
+                    if ready.send(checked.into_iter().zip(places).map(placed).collect()).is_err() {
                         break;
                     }
                 }
@@ -113,37 +156,23 @@ impl Importer {
             let mut spent = Spent::default();
             let mut write: Option<Write<'_>> = None;
             let mut waiting: HashMap<BlockHash, Vec<Waiting>> = HashMap::new();
-            for next in queue.iter().flatten() {
+            let mut refusal = None;
+            for (next, at) in queue.iter().flatten().zip(0..) {
                 let began = Instant::now();
-                let mut ready = vec![next];
-                while let Some((checked, place)) = ready.pop() {
-                    let hash = checked.hash();
-                    if let Some(parent) = self.missing_parent(&checked) {
-                        let later = place.map_or_else(|| Waiting::Block(Box::new(checked)), Waiting::Stored);
-                        waiting.entry(parent).or_default().push(later);
-                        continue;
+                let taken = match (run, next) {
+                    (Run::InOrder { now_s }, next) => self.take_next(next, now_s, &mut spent),
+                    (Run::AnyOrder, Ok(next)) => self.take_or_wait(next, &mut waiting, &mut spent, &mut progress),
+                    (Run::AnyOrder, Err(error)) => {
+                        tracing::debug!(%error, "passed over");
+                        Ok(())
                     }
-                    match self.take(checked, place) {
-                        Ok(Imported::Active | Imported::Side) => {
-                            spent.blocks += 1;
-                            progress(spent.blocks);
-                        }
-                        Ok(Imported::Known) => {}
-                        Err(error @ (ImportError::Store(_) | ImportError::Stopped(_))) => return Err(error),
-                        Err(error) => {
-                            spent.refused += 1;
-                            tracing::warn!(%hash, %error, "block refused");
-                        }
-                    }
-                    for later in waiting.remove(&hash).unwrap_or_default() {
-                        let block = match later {
-                            Waiting::Block(block) => Some((*block, None)),
-                            Waiting::Stored(place) => stored.read(place).ok().and_then(|encoded| {
-                                let checked = CheckedBlock::decode(encoded, &params, |_| false).ok()?;
-                                Some((checked, Some(place)))
-                            }),
-                        };
-                        ready.extend(block);
+                };
+                match taken {
+                    Ok(()) => {}
+                    Err(error @ (ImportError::Store(_) | ImportError::Stopped(_))) => return Err(error),
+                    Err(error) => {
+                        refusal = Some(Refusal { at, error });
+                        break;
                     }
                 }
                 spent.connect += began.elapsed();
@@ -154,12 +183,72 @@ impl Importer {
                     write = Some(self.write_beside(scope)?);
                 }
             }
+            // A checker that waits to hand over more shall not.
+            drop(queue);
             spent.write += self.wait_for(write)?;
             let last = self.write_beside(scope)?;
             spent.write += self.wait_for(Some(last))?;
             spent.check = checker.join().unwrap_or_default();
-            Ok(spent)
+            Ok((spent, refusal))
         })
+    }
+
+    /// Takes the next block of a run in order.
+    fn take_next(&mut self, next: Checked, now_s: u64, spent: &mut Spent) -> Result<(), ImportError> {
+        let (checked, place) = next?;
+        check::check_clock(checked.block.head.header.time, now_s, &self.params.rules)?;
+        match self.take(checked, place)? {
+            Imported::Active | Imported::Side => spent.blocks += 1,
+            Imported::Known => spent.known += 1,
+        }
+        Ok(())
+    }
+
+    /// Takes a block, and those that waited for it; one whose parent is missing waits. What is refused is passed over.
+    fn take_or_wait(
+        &mut self,
+        next: (CheckedBlock, Option<Place>),
+        waiting: &mut HashMap<BlockHash, Vec<Waiting>>,
+        spent: &mut Spent,
+        progress: &mut impl FnMut(u64),
+    ) -> Result<(), ImportError> {
+        let mut ready = vec![next];
+        while let Some((checked, place)) = ready.pop() {
+            let hash = checked.hash();
+            if let Some(parent) = self.missing_parent(&checked) {
+                let later = place.map_or_else(|| Waiting::Block(Box::new(checked)), Waiting::Stored);
+                waiting.entry(parent).or_default().push(later);
+                continue;
+            }
+            match self.take(checked, place) {
+                Ok(Imported::Active | Imported::Side) => {
+                    spent.blocks += 1;
+                    progress(spent.blocks);
+                }
+                Ok(Imported::Known) => spent.known += 1,
+                Err(error @ (ImportError::Store(_) | ImportError::Stopped(_))) => return Err(error),
+                Err(error) => {
+                    spent.refused += 1;
+                    tracing::warn!(%hash, %error, "block refused");
+                }
+            }
+            for later in waiting.remove(&hash).unwrap_or_default() {
+                ready.extend(self.again(later));
+            }
+        }
+        Ok(())
+    }
+
+    /// A block that waited for its parent.
+    fn again(&self, later: Waiting) -> Option<(CheckedBlock, Option<Place>)> {
+        match later {
+            Waiting::Block(block) => Some((*block, None)),
+            Waiting::Stored(place) => {
+                let encoded = self.store.files().read(place).ok()?;
+                let checked = CheckedBlock::decode(encoded, &self.params, |_| false).ok()?;
+                Some((checked, Some(place)))
+            }
+        }
     }
 
     /// Has what waits written on a thread of its own; what was written before must be done.
