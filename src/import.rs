@@ -6,6 +6,7 @@
 
 mod ahead;
 mod checked;
+mod conflicts;
 mod heads;
 mod pipeline;
 mod reorganise;
@@ -23,7 +24,8 @@ use dotp2p_chain::height::Height;
 use dotp2p_chain::history::{History, Node as HistoryNode};
 use dotp2p_chain::params::Params;
 use dotp2p_chain::tx::Transaction;
-use dotp2p_registry::mempool::{self, Mempool, PoolError};
+use dotp2p_registry::conflict::Conflicts;
+use dotp2p_registry::mempool::{self, Dropped, Mempool, PoolError};
 use dotp2p_registry::query::Unsettled;
 use dotp2p_registry::state::State;
 use dotp2p_registry::store::{ChainRow, Commit, End, HeadRow, Loaded, Place, RecordKind, Store, StoreError};
@@ -66,7 +68,8 @@ pub struct Importer {
     pending: Commit,
     /// What is being written meanwhile, in a run of blocks.
     writing: Option<Arc<Commit>>,
-    disconnected: Vec<Transaction>,
+    disconnected: Vec<Arc<Transaction>>,
+    conflicts: Conflicts,
     moved: bool,
     /// Where branches begin that a mended clock shows to lie ahead of it (L11).
     aside: Vec<BlockHash>,
@@ -172,6 +175,7 @@ impl Importer {
         pending: Commit,
     ) -> Self {
         let tip = Height(importer_tip(&chain));
+        let conflicts = conflicts::load(store.dir());
         Self {
             params,
             store,
@@ -189,6 +193,7 @@ impl Importer {
             pending,
             writing: None,
             disconnected: Vec::new(),
+            conflicts,
             moved: false,
             aside: Vec::new(),
             failed: None,
@@ -353,10 +358,11 @@ impl Importer {
             self.moved = false;
             let disconnected = std::mem::take(&mut self.disconnected);
             let tip = self.tip();
-            let dropped = self.pool.tip_moved(disconnected, &self.state, tip, &self.params, age_s);
-            for (txid, error) in dropped {
+            let dropped = self.pool.tip_moved(disconnected.clone(), &self.state, tip, &self.params, age_s);
+            for Dropped { txid, error, .. } in &dropped {
                 tracing::info!(%txid, %error, "dropped from the pool");
             }
+            self.note_conflicts(&disconnected, &dropped);
         }
         Ok(())
     }

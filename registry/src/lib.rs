@@ -9,6 +9,7 @@
 //!
 //! What is absent: a clock, randomness and, the store excepted, I/O. They are arguments.
 
+pub mod conflict;
 pub mod ledger;
 pub mod mempool;
 pub mod name_policy;

@@ -110,6 +110,17 @@ impl PoolTx {
     }
 }
 
+/// A transaction that the pool no longer holds, though no block has it.
+#[derive(Clone, Debug)]
+pub struct Dropped {
+    /// The transaction.
+    pub transaction: Arc<Transaction>,
+    /// Its id.
+    pub txid: Txid,
+    /// The rule that refuses it, or the one that it waited for.
+    pub error: RuleError,
+}
+
 /// Atoms a byte, exactly: fee × 2³² / bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rate(u128);
@@ -155,6 +166,12 @@ impl Mempool {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// The pool's bounds.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Whether just these bytes are in it, their signatures checked.
@@ -326,17 +343,17 @@ impl Mempool {
     /// Returns what was dropped without being mined, each with the reason.
     pub fn tip_moved(
         &mut self,
-        disconnected: Vec<Transaction>,
+        disconnected: Vec<Arc<Transaction>>,
         state: &State,
         tip: Height,
         params: &Params,
         now_s: u64,
-    ) -> Vec<(Txid, RuleError)> {
+    ) -> Vec<Dropped> {
         let mut chains: BTreeMap<PublicKey, BTreeMap<u64, PoolTx>> = BTreeMap::new();
         for transaction in disconnected {
             let (txid, wtxid) = (transaction.txid(&params.chain_id), transaction.wtxid());
             let (payer, nonce) = (transaction.body().payer, transaction.body().nonce);
-            let tx = PoolTx { transaction: Arc::new(transaction), txid, wtxid, since_s: now_s };
+            let tx = PoolTx { transaction, txid, wtxid, since_s: now_s };
             chains.entry(payer).or_default().insert(nonce, tx);
         }
         // What the pool took later than the block wins: it has replaced what was mined there.
@@ -349,8 +366,12 @@ impl Mempool {
         for (payer, chain) in chains {
             let nonce = state.account(&payer).map_or(0, |account| account.nonce);
             let chain = chain.into_values().filter(|tx| tx.transaction.body().nonce >= nonce).collect();
-            let (kept, refused) = valid_prefix(chain, &mut draft);
-            dropped.extend(refused);
+            let (kept, rest) = valid_prefix(chain, &mut draft);
+            if let Some((rest, error)) = rest {
+                // Its payer's later ones cannot stay without it.
+                let each = rest.into_iter().map(|PoolTx { transaction, txid, .. }| (transaction, txid));
+                dropped.extend(each.map(|(transaction, txid)| Dropped { transaction, txid, error: error.clone() }));
+            }
             self.replace_chain(payer, kept);
         }
         dropped
@@ -386,17 +407,18 @@ impl Mempool {
     }
 }
 
-/// The longest prefix of a payer's chain that is valid in `draft`, which is left as it was, and the first refused one.
-fn valid_prefix(mut chain: Vec<PoolTx>, draft: &mut Draft<'_>) -> (Vec<PoolTx>, Option<(Txid, RuleError)>) {
+/// The longest prefix of a payer's chain that is valid in `draft`, which is left as it was; the rest, and what refuses its
+/// first.
+fn valid_prefix(mut chain: Vec<PoolTx>, draft: &mut Draft<'_>) -> (Vec<PoolTx>, Option<(Vec<PoolTx>, RuleError)>) {
     let refused = draft.tried(|draft| {
         let mut each = chain.iter().enumerate();
         each.find_map(|(at, tx)| {
             // A transaction has its limit of Commits, a payer has none: his next ones wait for the next blocks (L7).
             draft.forget_commits();
-            Some((at, tx.txid, draft.apply(&tx.transaction).err()?))
+            Some((at, draft.apply(&tx.transaction).err()?))
         })
     });
-    let Some((at, txid, error)) = refused else { return (chain, None) };
-    chain.truncate(at);
-    (chain, Some((txid, error)))
+    let Some((at, error)) = refused else { return (chain, None) };
+    let rest = chain.split_off(at);
+    (chain, Some((rest, error)))
 }

@@ -12,6 +12,7 @@ use dotp2p_chain::check::HeaderContext;
 use dotp2p_chain::codec::DecodeError;
 use dotp2p_chain::entry::{EntryKey, Stage};
 use dotp2p_chain::hash::{BlockHash, HistoryRoot, Txid};
+use dotp2p_chain::header_tree::Status;
 use dotp2p_chain::height::Height;
 use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::name::Name;
@@ -20,6 +21,7 @@ use dotp2p_chain::pow::Work;
 use dotp2p_chain::proof::NameProof;
 use imbl::Vector;
 
+use crate::conflict::Conflicts;
 use crate::mempool::Mempool;
 use crate::row::{NameRow, Row};
 use crate::state::State;
@@ -82,12 +84,29 @@ pub struct Reader {
     pub pool: Arc<Mempool>,
     /// Records served before they are mined (L5).
     pub provisional: Arc<BTreeMap<Name, Vec<u8>>>,
+    /// Ends of branches that are not refused, the best first; the active tip among them.
+    pub branches: Arc<Vec<Branch>>,
+    /// What reorganisations undid for good.
+    pub conflicts: Conflicts,
     /// Serial and hold.
     pub meta: Meta,
     /// Block bodies and undo.
     pub files: Arc<BlockFiles>,
     /// Finds headers and transactions.
     pub lookup: Lookup,
+}
+
+/// The end of a branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// The last block.
+    pub hash: BlockHash,
+    /// Its height.
+    pub height: Height,
+    /// Blocks after the last that is on the active chain too; 0 for the active tip.
+    pub len: u32,
+    /// How far its last block has come.
+    pub status: Status,
 }
 
 /// Names whose owner at the settled block is not today's, each with the row that is served instead (L4).

@@ -300,6 +300,12 @@ impl Store {
         self.db.flush().map(|_| ()).map_err(|error| self.database(error))
     }
 
+    /// The network's folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// An error that says what does not fit and how to mend it.
     #[must_use]
     pub fn damaged(&self, what: impl Into<String>) -> StoreError {

@@ -13,8 +13,9 @@ use serde_json::value::RawValue;
 
 use crate::error::RpcResult;
 use crate::types::{
-    AmountText, BanInfo, BlockchainInfo, HistoryItem, Info, JsonRecord, MiningInfo, NameInfo, NamePrice, NameProof,
-    NameSummary, NetworkInfo, PeerInfo, RegistrationInfo, Sent,
+    AmountText, BanInfo, BlockchainInfo, ChainTip, ConflictInfo, HistoryItem, Info, JsonRecord, MempoolInfo,
+    MiningInfo, NameInfo, NamePrice, NameProof, NameSummary, NetworkInfo, PeerInfo, PendingName, PoolVerdict,
+    RegistrationInfo, Sent,
 };
 
 /// Names.
@@ -40,6 +41,25 @@ pub trait NameApi {
     /// Example: `name_list []`
     #[method(name = "name_list", blocking)]
     fn name_list(&self, owner: Option<String>) -> RpcResult<Vec<NameSummary>>;
+
+    /// Lists what waits in the pool for names, or for one.
+    ///
+    /// `provisional`: DNS answers with it already.
+    ///
+    /// - `name`: only this one.
+    ///
+    /// Example: `name_pending ["alice"]`
+    #[method(name = "name_pending", blocking)]
+    fn name_pending(&self, name: Option<String>) -> RpcResult<Vec<PendingName>>;
+
+    /// Lists what reorganisations undid for good, the newest first: transactions that no block can hold any more.
+    ///
+    /// `owner` is who holds the name on the branch that won. What can be in a block again is not listed: it went back to
+    /// the pool by itself. The last 1000 are kept.
+    ///
+    /// Example: `name_conflicts []`
+    #[method(name = "name_conflicts", blocking)]
+    fn name_conflicts(&self) -> RpcResult<Vec<ConflictInfo>>;
 
     /// Lists what was done to a name since it was last free, the newest first.
     ///
@@ -142,7 +162,8 @@ pub trait NameApi {
 pub trait ChainApi {
     /// Tells the state of the chain.
     ///
-    /// `settled` is the height whose block decides who is served in DNS; `difficulty` is 1 at the network's easiest.
+    /// `settled` is the height whose block decides who is served in DNS; `difficulty` is 1 at the network's easiest;
+    /// `warnings` tells of deep reorganisations.
     ///
     /// Example: `getblockchaininfo []`
     #[method(name = "getblockchaininfo", blocking)]
@@ -189,6 +210,28 @@ pub trait ChainApi {
     /// Example: `sendrawtransaction ["HEX"]`
     #[method(name = "sendrawtransaction")]
     async fn send_raw_transaction(&self, hexstring: String) -> RpcResult<String>;
+
+    /// Tells how full the pool is, and the least fee it takes.
+    ///
+    /// Example: `getmempoolinfo []`
+    #[method(name = "getmempoolinfo", blocking)]
+    fn mempool_info(&self) -> RpcResult<MempoolInfo>;
+
+    /// Tells whether the pool would take transactions, without offering them.
+    ///
+    /// - `rawtxs`: up to 25 in hexadecimal; each is tried as if those before it were in the pool.
+    ///
+    /// Example: `testmempoolaccept [["HEX"]]`
+    #[method(name = "testmempoolaccept", blocking)]
+    fn test_mempool_accept(&self, rawtxs: Vec<String>) -> RpcResult<Vec<PoolVerdict>>;
+
+    /// Lists the ends of branches, the one of most work first; one of them is active.
+    ///
+    /// `status` is `active`, `valid-fork` (its blocks are here) or `headers-only`.
+    ///
+    /// Example: `getchaintips []`
+    #[method(name = "getchaintips", blocking)]
+    fn chain_tips(&self) -> RpcResult<Vec<ChainTip>>;
 
     /// The txids of the pool, each payer's in their order.
     ///

@@ -1,5 +1,7 @@
 //! Blocks, headers, transactions.
 
+mod pool;
+
 use dotp2p_chain::amount::Amount;
 use dotp2p_chain::block::Block;
 use dotp2p_chain::hash::to_hex;
@@ -16,7 +18,7 @@ use crate::args;
 use crate::error::{RpcError, RpcResult};
 use crate::node::{Node, SubmitError};
 use crate::shape::{self, count};
-use crate::types::{BlockInfo, BlockchainInfo, CoinbaseInfo, Coins};
+use crate::types::{BlockInfo, BlockchainInfo, ChainTip, CoinbaseInfo, Coins, MempoolInfo, PoolVerdict};
 
 #[async_trait]
 impl<N: Node> ChainApiServer for Rpc<N> {
@@ -44,6 +46,7 @@ impl<N: Node> ChainApiServer for Rpc<N> {
             level: shape::level(reader.state.level()),
             issued: Coins(Amount::from_atoms(tip.issued)),
             burned: Coins(Amount::from_atoms(tip.burned)),
+            warnings: warnings(&reader),
         })
     }
 
@@ -96,6 +99,18 @@ impl<N: Node> ChainApiServer for Rpc<N> {
         }
     }
 
+    fn mempool_info(&self) -> RpcResult<MempoolInfo> {
+        Ok(pool::info(&*self.reader()?))
+    }
+
+    fn test_mempool_accept(&self, rawtxs: Vec<String>) -> RpcResult<Vec<PoolVerdict>> {
+        pool::try_all(&*self.reader()?, &rawtxs)
+    }
+
+    fn chain_tips(&self) -> RpcResult<Vec<ChainTip>> {
+        Ok(self.reader()?.branches.iter().map(pool::tip).collect())
+    }
+
     fn raw_mempool(&self) -> RpcResult<Vec<String>> {
         Ok(self.reader()?.pool.iter().map(|tx| tx.txid.to_string()).collect())
     }
@@ -114,6 +129,19 @@ impl<N: Node> ChainApiServer for Rpc<N> {
         let tx = usize::try_from(at).ok().and_then(|at| block.transactions.get(at));
         shaped(tx.ok_or(RpcError::Transaction(txid))?, Some(&block.head))
     }
+}
+
+/// What whoever runs the node should know.
+fn warnings(reader: &Reader) -> Vec<String> {
+    let hold = reader.meta.hold.filter(|(_, end)| reader.tip < *end).map(|(fork, end)| {
+        format!(
+            "a reorganisation left blocks after height {fork}: changed owners are held back in DNS until {end} (L3)"
+        )
+    });
+    let undone = reader.conflicts.len();
+    let undone =
+        (undone > 0).then(|| format!("reorganisations undid {undone} transactions for good: see name_conflicts"));
+    hold.into_iter().chain(undone).collect()
 }
 
 fn json(value: &impl Serialize) -> RpcResult<Box<RawValue>> {

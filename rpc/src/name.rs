@@ -1,5 +1,6 @@
 //! Names: who holds them, what they cost, and what can be done with them.
 
+mod pending;
 mod price;
 mod registration;
 
@@ -22,8 +23,8 @@ use crate::error::{RpcError, RpcResult};
 use crate::node::Node;
 use crate::shape::{self, count};
 use crate::types::{
-    AmountText, Coins, HistoryItem, JsonRecord, NameInfo, NamePrice, NameProof, NameSummary, OfferInfo,
-    RegistrationInfo, Sent,
+    AmountText, Coins, ConflictInfo, HistoryItem, JsonRecord, NameInfo, NamePrice, NameProof, NameSummary, OfferInfo,
+    PendingName, RegistrationInfo, Sent,
 };
 
 /// Transactions that `name_history` shows unless told otherwise, and at most.
@@ -49,6 +50,16 @@ impl<N: Node> NameApiServer for Rpc<N> {
         let mut list: Vec<_> = held.map(|(name, row, stage)| summary(&reader, name, row, stage)).collect();
         list.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(list)
+    }
+
+    fn name_pending(&self, name: Option<String>) -> RpcResult<Vec<PendingName>> {
+        let reader = self.reader()?;
+        let only = name.map(|name| args::name(&name, &reader.params)).transpose()?.map(|typed| typed.name);
+        Ok(pending::pending(&reader, only.as_ref()))
+    }
+
+    fn name_conflicts(&self) -> RpcResult<Vec<ConflictInfo>> {
+        Ok(pending::conflicts(&*self.reader()?))
     }
 
     fn name_history(&self, name: String, limit: Option<u32>) -> RpcResult<Vec<HistoryItem>> {

@@ -13,6 +13,7 @@ mod block;
 mod coins;
 mod name;
 mod peer;
+mod pool;
 
 pub use block::{BlockInfo, CoinbaseInfo, HeaderInfo, OpInfo, TransactionInfo};
 pub use coins::{AmountText, Coins};
@@ -21,6 +22,7 @@ pub use name::{
     HistoryItem, NameInfo, NamePrice, NameProof, NameSummary, OfferInfo, PriceKind, RegistrationInfo, Sent, WaitingInfo,
 };
 pub use peer::{BanInfo, NetworkInfo, PeerInfo};
+pub use pool::{ChainTip, ConflictInfo, ConflictNameInfo, MempoolInfo, PendingName, PoolVerdict};
 
 /// `getinfo`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +96,8 @@ pub struct BlockchainInfo {
     pub issued: Coins,
     /// Coins that are no more.
     pub burned: Coins,
+    /// What whoever runs the node should know: a deep reorganisation, blocks that are missing.
+    pub warnings: Vec<String>,
 }
 
 /// `getmininginfo`.

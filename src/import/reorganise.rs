@@ -1,6 +1,7 @@
 //! From one tip to another: tried on a snapshot, then taken over whole or dropped whole.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use dotp2p_chain::block::{Block, BlockHead};
 use dotp2p_chain::entry::EntryKey;
@@ -272,7 +273,7 @@ impl Importer {
             self.hold(reorg);
         }
         self.pending.meta.serial = self.pending.meta.serial.wrapping_add(1);
-        self.disconnected.extend(trial.disconnected.into_iter().rev().flatten());
+        self.disconnected.extend(trial.disconnected.into_iter().rev().flatten().map(Arc::new));
         self.moved = true;
     }
 

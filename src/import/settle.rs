@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use dotp2p_chain::check;
+use dotp2p_chain::header_tree::HeaderNode;
 use dotp2p_chain::height::Height;
-use dotp2p_registry::query::{QueryError, Reader};
+use dotp2p_registry::query::{Branch, QueryError, Reader};
 use dotp2p_registry::state::State;
 
 use super::{ImportError, Importer};
+
+/// Ends of branches that are told.
+const BRANCHES_MAX: usize = 20;
 
 impl Importer {
     /// Finds the state that decides who is served. Rules L2, L3.
@@ -36,6 +40,17 @@ impl Importer {
         self.unsettled_at = (tip, reader.tip_hash());
         self.settled = reader.settled;
         Ok(())
+    }
+
+    /// Ends of branches, the best first.
+    fn branches(&self) -> Vec<Branch> {
+        let active = self.tree.active_tip().hash;
+        let branch = |node: HeaderNode| {
+            let HeaderNode { hash, height, status, .. } = node;
+            let len = self.tree.reorg(&active, &hash).map_or(0, |reorg| height.0.saturating_sub(reorg.fork.0));
+            Branch { hash, height, len, status }
+        };
+        self.tree.tips().take(BRANCHES_MAX).map(branch).collect()
     }
 
     /// A snapshot of the tip for everybody who reads.
@@ -68,6 +83,8 @@ impl Importer {
             chain: self.chain.clone(),
             pool: Arc::new(self.pool.clone()),
             provisional: Arc::new(provisional),
+            branches: Arc::new(self.branches()),
+            conflicts: self.conflicts.clone(),
             meta: self.pending.meta,
             files: self.store.files(),
             lookup: self.store.lookup(),

@@ -2,7 +2,7 @@
 
 use dotp2p_chain::amount::Amount;
 use dotp2p_chain::params::Params;
-use dotp2p_rpc::types::{NetworkInfo, PeerInfo};
+use dotp2p_rpc::types::{BlockchainInfo, ChainTip, ConflictInfo, ConflictNameInfo, NetworkInfo, PeerInfo};
 use serde_json::{Value, json};
 
 use crate::common::{TestNode, found, name, records};
@@ -153,4 +153,44 @@ async fn who_is_banned_is_parted_from_and_not_let_in() {
     second.wait_for_tip_of(&first).await;
     second.stop().await;
     first.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_both_islands_claimed_is_told_with_who_won() {
+    let params = Params::regtest();
+    let island = TestNode::connected(&params, &[]).await;
+    island.mine_to(2).await;
+    island.send(island.commit("alice", 1)).await;
+    island.send(island.commit("alice", 2)).await;
+    island.mine(2).await;
+    let mainland = TestNode::connected(&params, &[]).await;
+    mainland.follow(&island).await;
+    let (island, mainland) = (island.on_branch(b"island"), mainland.on_branch(b"mainland"));
+    let lost = island.send(island.claim("alice", 1, "@ A 192.0.2.1")).await;
+    island.mine(2).await;
+    mainland.send(mainland.claim("alice", 2, "@ A 192.0.2.2")).await;
+    mainland.mine(4).await;
+
+    let _: Value = island.call("addnode", json!([mainland.p2p(), "add"])).await;
+    island.wait_for_tip_of(&mainland).await;
+    let conflicts: Vec<ConflictInfo> = island.call("name_conflicts", json!([])).await;
+    let told: Vec<_> = conflicts.iter().map(|it| (it.txid.clone(), it.height, it.names.clone())).collect();
+    let won = Some(island.address(2));
+    let names = ["claim", "update"].map(|op| ConflictNameInfo {
+        name: "alice".to_owned(),
+        op: op.to_owned(),
+        owner: won.clone(),
+    });
+    assert_eq!(told, [(lost.to_string(), 8, names.to_vec())]);
+    let chain: BlockchainInfo = island.call("getblockchaininfo", json!([])).await;
+    assert!(chain.warnings.iter().any(|text| text.contains("name_conflicts")), "{:?}", chain.warnings);
+    let tips: Vec<ChainTip> = island.call("getchaintips", json!([])).await;
+    let seen: Vec<_> = tips.iter().map(|tip| (tip.status.as_str(), tip.height, tip.branchlen)).collect();
+    assert_eq!(seen, [("active", 8, 0), ("valid-fork", 6, 2)]);
+
+    let island = island.restart().await;
+    let kept: Vec<ConflictInfo> = island.call("name_conflicts", json!([])).await;
+    assert_eq!(kept, conflicts, "over a restart, too");
+    island.stop().await;
+    mainland.stop().await;
 }

@@ -68,7 +68,7 @@ impl Taker {
         if !is_proven && judge.work() <= self.threshold {
             return HeadsTaken::LowWork(Box::new(fork), new);
         }
-        new.iter().for_each(|head| drop(self.tree.insert(&head.header).unwrap()));
+        new.iter().for_each(|head| assert!(self.tree.insert(&head.header).is_ok()));
         HeadsTaken::Stored { last: judge.last(), work: judge.work() }
     }
 

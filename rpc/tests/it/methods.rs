@@ -37,6 +37,9 @@ async fn changes_of_names() {
     let mut session = Session::new(&node);
     session.call("name_update", r#"["alice", [{"owner":"www","type":"A","ttl":300,"data":"192.0.2.8"}]]"#).await;
     session.call("name_show", r#"["alice"]"#).await;
+    session.call("name_pending", "[]").await;
+    session.call("name_pending", r#"["bob"]"#).await;
+    session.call("name_conflicts", "[]").await;
     session
         .call("name_update", r#"{"name":"alice","zone":"@ SOA a b 1 2 3 4 5\n@ NS ns.example.\n@ A 192.0.2.9"}"#)
         .await;
@@ -66,6 +69,8 @@ async fn chain() {
     session.call("getblockheader", &json!([tip]).to_string()).await;
     session.call("getblockheader", &json!([tip, false]).to_string()).await;
     session.call("getrawmempool", "[]").await;
+    session.call("getmempoolinfo", "[]").await;
+    session.call("getchaintips", "[]").await;
     session.call("getrawtransaction", &json!([txid, true]).to_string()).await;
     session.call("getmininginfo", "[]").await;
     insta::assert_snapshot!(session.transcript());
@@ -121,6 +126,33 @@ async fn a_transaction_is_found_in_the_pool_and_in_its_block() {
     assert_eq!((&found["height"], &found["confirmations"]), (&json!(8), &json!(2)));
     assert_eq!(found["ops"][0]["amount"], json!(0.00000005));
     assert_eq!(session.result("getrawmempool", json!([])).await, json!([]));
+}
+
+#[tokio::test]
+async fn the_pool_says_what_it_would_take_and_takes_nothing() {
+    let node = FakeNode::with_alice();
+    let session = Session::new(&node);
+    let pay = |nonce: u64, amount| {
+        let plan = TxPlan::new(node.key(0), nonce).pay(node.key(3), Amount::from_coins(amount));
+        to_hex(node.sign(plan).bytes())
+    };
+    let mut bad = pay(3, 2);
+    bad.replace_range(bad.len() - 2.., if bad.ends_with("00") { "01" } else { "00" });
+    let before = session.result("getrawmempool", json!([])).await;
+    let verdicts = session.result("testmempoolaccept", json!([[pay(3, 1), pay(4, 1), pay(9, 1), bad]])).await;
+    let seen: Vec<(bool, Value)> = verdicts
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["allowed"].as_bool().unwrap(), it["reject-reason"].clone()))
+        .collect();
+    let gap = json!("nonce 9 leaves a gap: the payer's next is 5 (T7e)");
+    let expected =
+        [(true, Value::Null), (true, Value::Null), (false, gap), (false, json!("a signature is not good (T6)"))];
+    assert_eq!(seen, expected);
+    assert_eq!(session.result("getrawmempool", json!([])).await, before);
+    let (code, text, _) = session.error("testmempoolaccept", json!([[]])).await;
+    assert_eq!((code, text.as_str()), (-8, "rawtxs: expected 1 to 25 transactions, not 0"));
 }
 
 #[tokio::test]

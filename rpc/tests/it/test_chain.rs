@@ -152,6 +152,8 @@ impl TestChain {
             pool: Arc::new(self.pool.clone()),
             unsettled: Arc::default(),
             provisional: Arc::default(),
+            branches: Default::default(),
+            conflicts: Default::default(),
             meta: Meta { serial: 7, ..Meta::default() },
             files: self.store.files(),
             lookup: self.store.lookup(),
