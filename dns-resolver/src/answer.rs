@@ -190,7 +190,10 @@ impl Search<'_> {
             return None;
         }
         if let Some(set) = data.get(self.qtype) {
-            push(&mut self.out.answer, qname, set);
+            // The DNAME that was asked for may have led here.
+            if !self.has_answer(qname, self.qtype) {
+                push(&mut self.out.answer, qname, set);
+            }
             return None;
         }
         let Some(cname) = cname else {
@@ -204,14 +207,17 @@ impl Search<'_> {
         self.unvisited(cname.rdatas.first().and_then(|rdata| rdata::target(rdata)))
     }
 
+    fn has_answer(&self, owner: &DnsName, rtype: u16) -> bool {
+        self.out.answer.iter().any(|rr| rr.rtype == rtype && rr.owner == *owner)
+    }
+
     /// Redirects `qname`, which has the labels `rest` below a DNAME's owner. RFC 6672.
     fn redirect(&mut self, qname: &DnsName, rest: &[&[u8]], dname: &RecordSet) -> Option<DnsName> {
         if !self.can_link() {
             return None;
         }
         let owner = ancestor(qname, rest.len());
-        let is_there = |rr: &Rr| rr.rtype == rtype::DNAME && rr.owner == owner;
-        if !self.out.answer.iter().any(is_there) {
+        if !self.has_answer(&owner, rtype::DNAME) {
             push(&mut self.out.answer, &owner, dname);
         }
         let target = dname.rdatas.first().and_then(|rdata| rdata::target(rdata))?;

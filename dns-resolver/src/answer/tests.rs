@@ -231,6 +231,16 @@ fn dnames() {
 }
 
 #[test]
+fn a_dname_that_leads_to_itself_and_is_asked_for_is_there_once() {
+    let zone = FakeZone::default().with("n", "b DNAME n.p2p.");
+    check(
+        &zone,
+        "b.b.n.p2p. DNAME
+            NOERROR aa | b.n.p2p. DNAME n.p2p.; b.b.n.p2p. CNAME b.n.p2p.",
+    );
+}
+
+#[test]
 fn a_dname_that_makes_a_name_too_long() {
     let long = "a".repeat(63);
     let zone = FakeZone::default().with("alice", &format!("@ DNAME {long}.{long}.{long}.example."));

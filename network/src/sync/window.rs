@@ -111,15 +111,17 @@ impl<P: Ord + Clone + Debug> Window<P> {
     pub(super) fn blocks_came(&mut self, peer: &P, no: u64, blocks: Vec<Vec<u8>>, now_ms: u64) -> Option<Misbehaviour> {
         let it = self.peers.get_mut(peer)?;
         let mut asked = it.questions.remove(&no)?.into_iter();
+        let rests_ms = now_ms + self.config.rest_ms;
         if blocks.is_empty() {
             // It does not have the next one.
-            it.rests_ms = now_ms + self.config.rest_ms;
+            it.rests_ms = rests_ms;
         }
         let mut blame = None;
         for bytes in blocks {
             let hash = bytes.get(..Header::LEN).map(|header| BlockHash(sha256d(header)));
             // In the order asked, some may be left out.
             let Some(hash) = hash.filter(|hash| asked.any(|asked| asked == *hash)) else {
+                it.rests_ms = rests_ms;
                 blame = Some(Misbehaviour::Unrequested);
                 break;
             };
@@ -224,12 +226,15 @@ impl<P: Ord + Clone + Debug> Window<P> {
         let at_once = (question_bytes / each).clamp(1, BLOCKS_MAX);
         let mut free: VecDeque<BlockHash> =
             self.order.iter().filter(|hash| self.states.get(hash) == Some(&State::Free)).copied().collect();
-        let mut asked = Vec::new();
+        let (mut asked, mut of_no_use) = (Vec::new(), BTreeSet::new());
         // Whoever has least to answer comes next, so that a few blocks do not all go to one.
         while !free.is_empty() {
             let is_first = asked.is_empty() && !self.states.values().any(|state| matches!(state, State::Here { .. }));
-            let may = |it: &Peer| it.questions.len() < questions && it.rests_ms <= now_ms;
-            let next = self.peers.iter_mut().filter(|(_, it)| may(it)).min_by_key(|(_, it)| it.questions.len());
+            let may = |peer: &P, it: &Peer| {
+                it.questions.len() < questions && it.rests_ms <= now_ms && !of_no_use.contains(peer)
+            };
+            let next =
+                self.peers.iter_mut().filter(|(peer, it)| may(peer, it)).min_by_key(|(_, it)| it.questions.len());
             let Some((peer, it)) = next else { break };
             let fits = (room / each).min(at_once).max(usize::from(is_first));
             let (mut hashes, mut left) = (Vec::new(), VecDeque::new());
@@ -237,11 +242,13 @@ impl<P: Ord + Clone + Debug> Window<P> {
                 let Some(hash) = free.pop_front() else { break };
                 if self.lied.contains(&(hash, peer.clone())) { left.push_back(hash) } else { hashes.push(hash) }
             }
-            if hashes.is_empty() {
-                break;
-            }
             left.append(&mut free);
             free = left;
+            if hashes.is_empty() {
+                // There is no room, or it lied about each.
+                of_no_use.insert(peer.clone());
+                continue;
+            }
             room = room.saturating_sub(hashes.len() * each);
             let no = self.next_no;
             self.next_no += 1;
