@@ -52,10 +52,10 @@ pub trait NameApi {
     #[method(name = "name_pending", blocking)]
     fn name_pending(&self, name: Option<String>) -> RpcResult<Vec<PendingName>>;
 
-    /// Lists what reorganisations undid for good, the newest first: transactions that no block can hold any more.
+    /// Lists what reorganisations undid for good, the newest first.
     ///
-    /// `owner` is who holds the name on the branch that won. What can be in a block again is not listed: it went back to
-    /// the pool by itself. The last 1000 are kept.
+    /// These are transactions that no block can hold any more. `owner` is who holds the name on the branch that won. What
+    /// can be in a block again is not listed: it went back to the pool by itself. The last 1000 are kept.
     ///
     /// Example: `name_conflicts []`
     #[method(name = "name_conflicts", blocking)]
