@@ -111,7 +111,7 @@ fn steady(text: &str, folder: &Path) -> String {
 #[test]
 fn help_pages() {
     let cli = Cli::new();
-    let pages: [&[&str]; 30] = [
+    let pages: [&[&str]; 34] = [
         &[],
         &["demo"],
         &["node"],
@@ -139,6 +139,10 @@ fn help_pages() {
         &["network"],
         &["network", "new"],
         &["network", "show"],
+        &["peer"],
+        &["peer", "list"],
+        &["peer", "add"],
+        &["peer", "ban"],
         &["mine"],
         &["mine", "status"],
         &["stop"],

@@ -65,6 +65,8 @@ pub struct Setup<'a> {
     pub agent: &'a str,
     /// Whether peers are looked for, nearby and far.
     pub discovery: bool,
+    /// Whether the network lives on private addresses.
+    pub accept_local: bool,
     /// Who is let in.
     pub gate: Gate,
     /// Connections that others may open.
@@ -78,7 +80,7 @@ impl Behaviour {
     ///
     /// Errors: gossipsub's text, where its parameters contradict each other.
     pub fn new(setup: Setup<'_>, relay_client: relay::client::Behaviour) -> Result<Self, String> {
-        let Setup { keypair, protocols, agent, discovery, gate, inbound_max, outbound_max } = setup;
+        let Setup { keypair, protocols, agent, discovery, accept_local, gate, inbound_max, outbound_max } = setup;
         let local = keypair.public().to_peer_id();
         let limits = connection_limits::ConnectionLimits::default()
             .with_max_pending_incoming(Some(PENDING_MAX))
@@ -100,6 +102,12 @@ impl Behaviour {
         let nearby = nearby.and_then(|mdns| {
             mdns.inspect_err(|error| tracing::warn!(%error, "nearby peers cannot be looked for")).ok()
         });
+        let autonat = autonat::Config {
+            boot_delay: Duration::from_secs(5),
+            retry_interval: Duration::from_secs(30),
+            only_global_ips: !accept_local,
+            ..autonat::Config::default()
+        };
         Ok(Self {
             gate,
             limits: connection_limits::Behaviour::new(limits),
@@ -113,10 +121,7 @@ impl Behaviour {
             relay: relay::Behaviour::new(local, relay::Config::default()),
             relay_client,
             dcutr: dcutr::Behaviour::new(local),
-            autonat: autonat::Behaviour::new(
-                local,
-                autonat::Config { boot_delay: Duration::from_secs(5), ..Default::default() },
-            ),
+            autonat: autonat::Behaviour::new(local, autonat),
         })
     }
 }

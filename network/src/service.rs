@@ -13,6 +13,7 @@ mod events;
 mod gossip;
 mod info;
 mod judging;
+mod nat;
 mod serving;
 
 use std::collections::{BTreeMap, HashMap};
@@ -45,6 +46,7 @@ use crate::transport;
 use asking::Question;
 use book::Chosen;
 use info::Known;
+use nat::Nat;
 
 pub use connecting::{AddressTextError, addresses_of, check_peer_text, socket_of, tcp_address};
 pub use info::{ConnectionKind, NetworkInfo, PeerInfo};
@@ -164,6 +166,7 @@ struct Service<C> {
     scores: Scores,
     chosen: Chosen,
     discovery: bool,
+    nat: Nat,
     dir: PathBuf,
     asked: HashMap<OutboundRequestId, Question>,
     /// Whom to stay connected to, as typed, with the addresses that were found.
@@ -197,6 +200,7 @@ impl Network {
             protocols: &protocols,
             agent: &config.agent,
             discovery: config.discovery,
+            accept_local: config.accept_local,
             gate: Gate::new(bans, limits, config.secret),
             inbound_max: u32::try_from(config.inbound_max).unwrap_or(u32::MAX),
             outbound_max: OUTBOUND_MAX,
@@ -236,6 +240,7 @@ impl Network {
             scores: Scores::new(),
             chosen: Chosen::load(&config.dir, config.secret, seed, config.accept_local, now_s),
             discovery: config.discovery,
+            nat: Nat::default(),
             dir: config.dir,
             asked: HashMap::new(),
             fixed: BTreeMap::new(),
@@ -412,6 +417,7 @@ impl<C: Chain> Service<C> {
         self.relay_event(crate::relay::Event::Tick);
         self.keep_connected(now_ms);
         self.choose(now_ms);
+        self.find_relay(now_ms);
         self.greet_again(now_ms);
     }
 

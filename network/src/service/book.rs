@@ -43,6 +43,11 @@ pub(super) struct Chosen {
 /// An address as the book has it; those through a third peer, and those of no IP, it has not.
 fn bookable(address: &Multiaddr) -> Option<PeerAddress> {
     let socket = socket_of(address).filter(|_| !is_relayed(address))?;
+    // Of use on one link alone, and not without its name.
+    let is_on_link = matches!(socket.ip(), std::net::IpAddr::V6(ip) if ip.is_unicast_link_local());
+    if is_on_link {
+        return None;
+    }
     PeerAddress::new(socket.ip(), socket.port()).ok()
 }
 

@@ -36,6 +36,7 @@ impl<C: Chain> Service<C> {
             SwarmEvent::ExpiredListenAddr { address, .. } => {
                 self.listening.send_modify(|all| all.retain(|it| *it != address));
             }
+            SwarmEvent::ListenerClosed { listener_id, .. } => self.listener_closed(listener_id),
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "listening for peers"),
             SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => self.connected(peer_id, &endpoint),
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
@@ -72,8 +73,16 @@ impl<C: Chain> Service<C> {
             return;
         }
         tracing::debug!(%peer, %address, kind = kind.as_str(), "peer connected");
-        let known =
-            Known { address, kind, since_ms: now_ms, hello: None, greeted_ms: now_ms, ping_ms: None, serving: 0 };
+        let known = Known {
+            address,
+            kind,
+            since_ms: now_ms,
+            hello: None,
+            greeted_ms: now_ms,
+            ping_ms: None,
+            relays: false,
+            serving: 0,
+        };
         self.peers.insert(peer, known);
         // One greeting is enough: each tells who it is.
         if endpoint.is_dialer() {
@@ -102,6 +111,9 @@ impl<C: Chain> Service<C> {
             BehaviourEvent::Mdns(mdns::Event::Expired(lost)) => {
                 lost.iter().for_each(|(peer, _)| self.lost_nearby(peer));
             }
+            BehaviourEvent::Autonat(event) => self.nat_event(&event),
+            BehaviourEvent::RelayClient(event) => self.relay_client_event(&event),
+            BehaviourEvent::Dcutr(event) => self.direct_way(&event),
             BehaviourEvent::Kad(kad::Event::RoutingUpdated { addresses, .. }) => self.sighted_all(addresses.iter()),
             BehaviourEvent::Ping(event) => {
                 if let (Some(known), Ok(took)) = (self.peers.get_mut(&event.peer), event.result) {
@@ -146,6 +158,7 @@ impl<C: Chain> Service<C> {
             return;
         }
         self.listens_at(peer, &info.listen_addrs);
+        self.relays(peer, &info);
         let is_dialable =
             |address: &Multiaddr| ip_of(address).is_some_and(|ip| !ip.is_loopback() && !ip.is_unspecified());
         if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {

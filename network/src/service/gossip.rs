@@ -136,8 +136,9 @@ impl<C: Chain> Service<C> {
         let before = std::mem::replace(&mut self.announced, tip);
         let height = |hash| reader.head(hash).ok().map(|row| row.head.roots.height);
         let is_reorganised = height(&before).is_some_and(|height| !reader.is_active(height, &before));
-        // While blocks are fetched by the thousand, the others have them already.
+        // While blocks are fetched by the thousand, the others have them already; what was gossiped is passed on as it is.
         if !self.is_behind
+            && !self.relay.has(&tip)
             && let Ok(block) = reader.block(reader.tip)
         {
             let topic = self.protocols.blocks.clone();

@@ -85,6 +85,8 @@ pub(super) struct Known {
     /// When it was greeted last.
     pub(super) greeted_ms: u64,
     pub(super) ping_ms: Option<u64>,
+    /// Whether it passes on what others send to each other.
+    pub(super) relays: bool,
     /// Questions of it that are being answered.
     pub(super) serving: usize,
 }
