@@ -19,6 +19,7 @@ use dotp2p_chain::tx::Transaction;
 use dotp2p_registry::ledger::Draft;
 use dotp2p_registry::price;
 use dotp2p_registry::query::Reader;
+use dotp2p_registry::rules::RuleError;
 use dotp2p_rpc::node::{RegistrationStatus, WalletError};
 use dotp2p_wallet::registration::{Request, Step, Waiting};
 use dotp2p_wallet::{Action, Chain, FeeRate, FileError, Registration, Registrations, TxPlan, Wallet};
@@ -111,7 +112,8 @@ impl WalletService {
         self.with(reader, |open| {
             let keys = open.wallet.keys();
             let view = View(reader);
-            let mut last = None;
+            // The refusal that tells most: of a key that has an account, if one has.
+            let mut last: Option<(bool, RuleError)> = None;
             for payer in open.wallet.handed_out() {
                 let account = view.pooled_account(payer);
                 if account.is_none() && last.is_some() {
@@ -123,10 +125,13 @@ impl WalletService {
                 let transaction = plan.sign(keys, &reader.params.chain_id)?;
                 match try_on(&transaction, reader) {
                     Ok(()) => return Ok(transaction),
-                    Err(error) => last = last.or(Some(error)),
+                    Err(error) if last.as_ref().is_none_or(|(had_account, _)| !had_account && account.is_some()) => {
+                        last = Some((account.is_some(), error));
+                    }
+                    Err(_) => {}
                 }
             }
-            Err(last.map_or(WalletError::NoWallet, WalletError::Rule))
+            Err(last.map_or(WalletError::NoWallet, |(_, error)| WalletError::Rule(error)))
         })
     }
 

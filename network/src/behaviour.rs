@@ -18,8 +18,11 @@ use crate::protocol::Protocols;
 
 /// Connections to one peer: a relayed one, and the direct one that takes its place.
 const CONNECTIONS_PER_PEER: u32 = 3;
-/// Connections being negotiated.
-const PENDING_MAX: u32 = 64;
+/// Connections being negotiated: beyond the places there are, so that the gate chooses who goes.
+const PENDING_MAX: u32 = 256;
+/// How often a connection is tried, and how long an answer may take before it counts as dead.
+const PING_EVERY: Duration = Duration::from_secs(10);
+const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// How long a question may take, whoever asks.
 const QUESTION: Duration = Duration::from_secs(20);
 /// Questions of one peer that are answered at a time.
@@ -113,7 +116,7 @@ impl Behaviour {
             limits: connection_limits::Behaviour::new(limits),
             memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE),
             identify: identify::Behaviour::new(identify),
-            ping: ping::Behaviour::new(ping::Config::new()),
+            ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY).with_timeout(PONG_WITHIN)),
             ask,
             gossip: gossip(protocols)?,
             kad: discovery.then(|| kademlia(local, protocols)).into(),

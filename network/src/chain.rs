@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dotp2p_chain::block::BlockHead;
 use dotp2p_chain::check::{BlockError, Condemns};
 use dotp2p_chain::hash::BlockHash;
+use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::pow::Work;
 use dotp2p_registry::query::Reader;
 use tokio::sync::watch;
@@ -87,7 +88,19 @@ impl BlockVerdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransactionVerdict {
     /// It is in the pool now.
-    Taken,
+    Taken {
+        /// Who pays.
+        payer: PublicKey,
+        /// Its place among that payer's.
+        nonce: u64,
+    },
+    /// It is good, but others of its payer come before it.
+    Early {
+        /// Who pays.
+        payer: PublicKey,
+        /// Its place among that payer's.
+        nonce: u64,
+    },
     /// It was there before, or this node does not want it; another may.
     Unwanted(String),
     /// No node can take it: not a transaction, or a bad signature.

@@ -2,7 +2,7 @@
 //!
 //! When all places are taken, whoever is of least use makes room for the next ([`Inbound::candidate_to_evict`]).
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::task::{Context, Poll, Waker};
@@ -21,12 +21,18 @@ use crate::address;
 use crate::bans::Bans;
 use crate::inbound::{ConnectionKey, Inbound, InboundLimits, Refused};
 
+/// Silent connections that keep their place when others come.
+const SILENT_MAX: usize = 8;
+
 /// Why somebody is not let in.
 #[derive(Debug, thiserror::Error)]
 pub enum Shut {
     /// Its address or id is banned.
     #[error("banned: {0}")]
     Banned(String),
+    /// Others came while it had not said who it is.
+    #[error("it was silent while others came")]
+    TooSlow,
     /// Too many of its kind are here.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -39,6 +45,10 @@ pub struct Gate {
     inbound: Inbound,
     keys: HashMap<ConnectionId, ConnectionKey>,
     peers: BTreeMap<ConnectionKey, (ConnectionId, PeerId)>,
+    /// Those that have not said who they are, the oldest first.
+    silent: VecDeque<ConnectionId>,
+    /// Those of them that lost their place.
+    lost: HashSet<ConnectionId>,
     next: u64,
     to_close: VecDeque<(PeerId, ConnectionId)>,
     waker: Option<Waker>,
@@ -75,6 +85,8 @@ impl Gate {
             inbound: Inbound::new(limits, secret),
             keys: HashMap::new(),
             peers: BTreeMap::new(),
+            silent: VecDeque::new(),
+            lost: HashSet::new(),
             next: 0,
             to_close: VecDeque::new(),
             waker: None,
@@ -118,6 +130,8 @@ impl Gate {
     }
 
     fn forget(&mut self, connection: &ConnectionId) {
+        self.silent.retain(|it| it != connection);
+        self.lost.remove(connection);
         if let Some(key) = self.keys.remove(connection) {
             self.inbound.closed(key);
             self.peers.remove(&key);
@@ -125,7 +139,17 @@ impl Gate {
     }
 
     /// Makes room by parting from whoever is of least use; whether there is somebody.
+    ///
+    /// Those who do not even say who they are go first, the oldest of them: whoever holds places by silence alone holds
+    /// none for longer than it takes others to come.
     fn evict(&mut self) -> bool {
+        if self.silent.len() > SILENT_MAX
+            && let Some(oldest) = self.silent.pop_front()
+        {
+            self.forget(&oldest);
+            self.lost.insert(oldest);
+            return true;
+        }
         let Some((connection, peer)) = self.inbound.candidate_to_evict().and_then(|key| self.peers.get(&key).copied())
         else {
             return false;
@@ -161,6 +185,7 @@ impl NetworkBehaviour for Gate {
         }
         admitted.map_err(|refused| ConnectionDenied::new(Shut::Refused(refused)))?;
         self.keys.insert(connection, key);
+        self.silent.push_back(connection);
         Ok(())
     }
 
@@ -171,6 +196,10 @@ impl NetworkBehaviour for Gate {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.silent.retain(|it| *it != connection);
+        if self.lost.remove(&connection) {
+            return Err(ConnectionDenied::new(Shut::TooSlow));
+        }
         self.check_peer(&peer)?;
         if let Some(key) = self.keys.get(&connection) {
             self.peers.insert(*key, (connection, peer));

@@ -1,7 +1,7 @@
 //! Peers: finding them, syncing with them, relaying to them.
 //!
 //! - [`message`]: what crosses the wire, bounded before it allocates; [`codec`] puts it on a stream, [`protocol`] names it.
-//! - [`sync`], [`presync`], [`relay`]: the machines that decide. Sans-I/O: an event and the time in, what to do out.
+//! - [`sync`], [`presync`], [`relay`], [`waiting`]: the machines that decide. Sans-I/O: an event and the time in, what to do out.
 //! - [`chain`]: what they need of the node, as a trait that it implements.
 //! - [`behaviour`], [`transport`], [`service`]: the only modules that know libp2p.
 //! - [`address`]: where a peer listens, and which part of the internet that is.
@@ -31,3 +31,4 @@ pub mod score;
 pub mod service;
 pub mod sync;
 pub mod transport;
+pub mod waiting;

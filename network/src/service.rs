@@ -43,8 +43,10 @@ use crate::relay::Relay;
 use crate::score::Scores;
 use crate::sync::{self, Sync};
 use crate::transport;
+use crate::waiting::WaitingRoom;
 use asking::Question;
 use book::Chosen;
+use gossip::Came;
 use info::Known;
 use nat::Nat;
 
@@ -131,7 +133,7 @@ enum Done {
     Judged(BlockHash, HeadsTaken),
     Filled(BlockHash, Vec<Option<Vec<u8>>>),
     Taken(BlockHash, BlockVerdict),
-    Transaction { from: PeerId, message: Option<MessageId>, verdict: TransactionVerdict },
+    Transaction { came: Came, verdict: TransactionVerdict },
     Answer(PeerId, ResponseChannel<Response>, Response),
     Resolved { text: String, addresses: Vec<Multiaddr>, stays: bool },
     Seeds(u8, Vec<Multiaddr>),
@@ -166,6 +168,8 @@ struct Service<C> {
     scores: Scores,
     chosen: Chosen,
     discovery: bool,
+    /// Where it was asked to listen.
+    own: Vec<Multiaddr>,
     nat: Nat,
     dir: PathBuf,
     asked: HashMap<OutboundRequestId, Question>,
@@ -173,6 +177,8 @@ struct Service<C> {
     fixed: BTreeMap<String, connecting::Fixed>,
     /// Nearby peers that were found and not dialled yet, and when to.
     nearby: BTreeMap<PeerId, (Vec<Multiaddr>, u64)>,
+    /// Transactions that wait for others of their payer.
+    early: WaitingRoom<Came>,
     serving: usize,
     judging: usize,
     done: mpsc::Sender<Done>,
@@ -240,11 +246,13 @@ impl Network {
             scores: Scores::new(),
             chosen: Chosen::load(&config.dir, config.secret, seed, config.accept_local, now_s),
             discovery: config.discovery,
+            own: config.listen.clone(),
             nat: Nat::default(),
             dir: config.dir,
             asked: HashMap::new(),
             fixed: BTreeMap::new(),
             nearby: BTreeMap::new(),
+            early: WaitingRoom::default(),
             serving: 0,
             judging: 0,
             done,
@@ -418,6 +426,7 @@ impl<C: Chain> Service<C> {
         self.keep_connected(now_ms);
         self.choose(now_ms);
         self.find_relay(now_ms);
+        self.tidy_early(now_ms);
         self.greet_again(now_ms);
     }
 

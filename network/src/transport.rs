@@ -14,7 +14,7 @@ use libp2p::pnet::{PnetConfig, PreSharedKey};
 use libp2p::{PeerId, noise, relay, tcp, yamux};
 
 /// How long a connection may take until both sides know each other.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// Connections to peers whose id is known, each carrying many streams.
 pub type Transport = Boxed<(PeerId, StreamMuxerBox)>;

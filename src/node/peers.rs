@@ -14,7 +14,9 @@ use dotp2p_network::chain::{BlockVerdict, Chain, HeadsTaken, TransactionVerdict}
 use dotp2p_network::gate::peer_bytes;
 use dotp2p_network::score::Misbehaviour;
 use dotp2p_network::service::{AddressTextError, Config, Handle, Multiaddr, PeerId, PeerInfo, tcp_address};
+use dotp2p_registry::mempool::PoolError;
 use dotp2p_registry::query::Reader;
+use dotp2p_registry::rules::RuleError;
 use dotp2p_rpc::node::{AddNode, BanStatus, BanTerm, NetworkStatus, NotReady, PeerError, PeerStatus, Unavailable};
 use dotp2p_wallet::private_file::{self, AccessError};
 use tokio::sync::watch;
@@ -145,12 +147,16 @@ impl Chain for NodeHandle {
             if is_good { Ok(transaction) } else { Err(bad()) }
         });
         match checked.await {
-            Ok(Ok(transaction)) => match self.writer.transaction(transaction).await {
-                Some(Ok(Ok(_))) => TransactionVerdict::Taken,
-                Some(Ok(Err(refused))) => TransactionVerdict::Unwanted(refused.to_string()),
-                Some(Err(reason)) => TransactionVerdict::Unwanted(reason),
-                None => TransactionVerdict::Unwanted("the node is stopping".to_owned()),
-            },
+            Ok(Ok(transaction)) => {
+                let (payer, nonce) = (transaction.body().payer, transaction.body().nonce);
+                match self.writer.transaction(transaction).await {
+                    Some(Ok(Ok(_))) => TransactionVerdict::Taken { payer, nonce },
+                    Some(Ok(Err(refused))) if is_early(&refused) => TransactionVerdict::Early { payer, nonce },
+                    Some(Ok(Err(refused))) => TransactionVerdict::Unwanted(refused.to_string()),
+                    Some(Err(reason)) => TransactionVerdict::Unwanted(reason),
+                    None => TransactionVerdict::Unwanted("the node is stopping".to_owned()),
+                }
+            }
             Ok(Err((what, reason))) => TransactionVerdict::Invalid(what, reason),
             Err(_) => TransactionVerdict::Unwanted("the node is stopping".to_owned()),
         }
@@ -158,6 +164,15 @@ impl Chain for NodeHandle {
 
     fn now_s(&self) -> u64 {
         now_s()
+    }
+}
+
+/// Whether a transaction lacks nothing but others of its payer that come before it.
+fn is_early(refused: &PoolError) -> bool {
+    match refused {
+        PoolError::Gap { .. } => true,
+        PoolError::Rule(RuleError::Nonce { found, expected }) => found > expected,
+        _ => false,
     }
 }
 

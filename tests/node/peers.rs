@@ -82,6 +82,26 @@ async fn a_transaction_reaches_every_pool_and_an_owners_update_is_served_at_once
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn transactions_of_one_payer_reach_every_pool_whatever_overtakes_what() {
+    let first = TestNode::connected(&Params::regtest(), &[]).await;
+    first.mine_to(3).await;
+    let middle = TestNode::connected(&first.params, &[&first]).await;
+    let last = TestNode::connected(&first.params, &[&middle, &first]).await;
+    last.wait_for_tip_of(&first).await;
+    middle.wait_for_tip_of(&first).await;
+    wait_for_peers(&last, 2).await;
+    for _ in 0..20 {
+        first.send(first.plan(0).pay(first.key(3), Amount::from_atoms(1))).await;
+    }
+    for node in [&middle, &last] {
+        node.wait_for("all twenty", |reader| reader.pool.len() == 20).await;
+    }
+    for node in [last, middle, first] {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waited_in_a_pool_is_told_to_whoever_connects() {
     let first = TestNode::connected(&Params::regtest(), &[]).await;
     first.mine_to(3).await;

@@ -233,7 +233,7 @@ impl<C: Chain> Service<C> {
             Done::Judged(hash, taken) => self.relay_event(relay::Event::Judged(hash, taken)),
             Done::Filled(hash, parts) => self.relay_event(relay::Event::Filled(hash, parts)),
             Done::Taken(hash, verdict) => self.relay_event(relay::Event::Taken(hash, verdict)),
-            Done::Transaction { from, message, verdict } => self.transaction_taken(from, message, verdict),
+            Done::Transaction { came, verdict } => self.transaction_taken(came, verdict),
             Done::Answer(peer, channel, response) => self.served(peer, channel, response),
             Done::Seeds(number, addresses) => self.seeded(number, &addresses),
             Done::Resolved { text, addresses, stays } => self.resolved(text, addresses, stays),

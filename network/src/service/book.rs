@@ -6,8 +6,8 @@ use std::path::Path;
 use libp2p::{Multiaddr, PeerId};
 
 use super::asking::Question;
-use super::connecting::{is_relayed, socket_of, tcp_address};
-use super::info::ConnectionKind;
+use super::connecting::{is_dialable, is_relayed, socket_of, tcp_address};
+use super::info::{ConnectionKind, Known};
 use super::{Done, Service};
 use crate::address::{NetGroup, PeerAddress};
 use crate::address_book::{AddressBook, OUTBOUND, Sighting, Source, anchors};
@@ -20,6 +20,10 @@ const ANCHORS_FILE: &str = "anchors.dat";
 /// Milliseconds between two dials, and between two feelers.
 const DIAL_MS: u64 = 500;
 const FEELER_MS: u64 = 120_000;
+/// Peers behind NATs that are reached through relays.
+const RELAYED_MAX: usize = 2;
+/// How often Kademlia is asked who is there.
+const LOOK_MS: u64 = 30_000;
 /// How often the book is written, and an answer made anew that tells of it.
 const SAVE_MS: u64 = 600_000;
 const SAMPLE_MS: u64 = 86_400_000;
@@ -33,6 +37,7 @@ pub(super) struct Chosen {
     anchors: Vec<PeerAddress>,
     dialled_ms: u64,
     felt_ms: u64,
+    looked_ms: u64,
     saved_ms: u64,
     /// Dialled only to see whether somebody is there.
     feelers: BTreeSet<PeerAddress>,
@@ -42,12 +47,12 @@ pub(super) struct Chosen {
 
 /// An address as the book has it; those through a third peer, and those of no IP, it has not.
 fn bookable(address: &Multiaddr) -> Option<PeerAddress> {
-    let socket = socket_of(address).filter(|_| !is_relayed(address))?;
-    // Of use on one link alone, and not without its name.
-    let is_on_link = matches!(socket.ip(), std::net::IpAddr::V6(ip) if ip.is_unicast_link_local());
-    if is_on_link {
-        return None;
-    }
+    // One of a link means nothing to anybody else.
+    let is_link_local = |ip: std::net::IpAddr| match ip {
+        std::net::IpAddr::V4(ip) => ip.is_link_local(),
+        std::net::IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    let socket = socket_of(address).filter(|socket| !is_relayed(address) && !is_link_local(socket.ip()))?;
     PeerAddress::new(socket.ip(), socket.port()).ok()
 }
 
@@ -69,6 +74,7 @@ impl Chosen {
             anchors: anchors.unwrap_or_default(),
             dialled_ms: 0,
             felt_ms: 0,
+            looked_ms: 0,
             saved_ms: 0,
             feelers: BTreeSet::new(),
             sample: None,
@@ -93,12 +99,13 @@ impl<C: Chain> Service<C> {
         if !self.discovery || self.chosen.dialled_ms + DIAL_MS > now_ms {
             return;
         }
+        self.look_around(now_ms);
         self.chosen.dialled_ms = now_ms;
         let outbound = self.peers.values().filter(|known| known.kind != ConnectionKind::Inbound);
         let groups: BTreeSet<NetGroup> =
             outbound.filter_map(|known| bookable(&known.address)).map(|it| it.group()).collect();
-        let chosen = self.peers.values().filter(|known| known.kind == ConnectionKind::Outbound).count();
-        if chosen < OUTBOUND {
+        let is_chosen = |known: &&Known| known.kind == ConnectionKind::Outbound && !is_relayed(&known.address);
+        if self.peers.values().filter(is_chosen).count() < OUTBOUND {
             let anchor = self.chosen.anchors.pop();
             let Chosen { book, rng, .. } = &mut self.chosen;
             let next = anchor.or_else(|| Some(book.select_outbound(&groups, now_s, rng)?.address));
@@ -171,15 +178,38 @@ impl<C: Chain> Service<C> {
         }
     }
 
-    /// Kademlia has heard of addresses.
-    pub(super) fn sighted_all<'a>(&mut self, addresses: impl Iterator<Item = &'a Multiaddr>) {
+    /// Kademlia has heard of a peer: its addresses go into the book; one that is behind a NAT is reached through its relay.
+    pub(super) fn heard_of(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
         let now_s = self.chain.now_s();
-        for address in addresses.filter_map(bookable) {
-            self.sighted(address, Source::Gossip(address.group()), now_s);
+        let direct: Vec<PeerAddress> = addresses.iter().filter(|it| is_dialable(it)).filter_map(bookable).collect();
+        for address in &direct {
+            self.sighted(*address, Source::Gossip(address.group()), now_s);
+        }
+        let relayed: Vec<Multiaddr> = addresses.into_iter().filter(is_relayed).take(4).collect();
+        // They fill none of the eight places: whoever tells many must not choose our peers.
+        let through_relays = self.peers.values().filter(|known| is_relayed(&known.address)).count();
+        let is_wanted =
+            through_relays < RELAYED_MAX && peer != *self.swarm.local_peer_id() && !self.peers.contains_key(&peer);
+        if is_wanted && !relayed.is_empty() {
+            self.dial_peer(peer, relayed);
+        }
+    }
+
+    /// Asks Kademlia who is there, by a place chosen at random.
+    pub(super) fn look_around(&mut self, now_ms: u64) {
+        if self.peers.is_empty() || self.chosen.looked_ms + LOOK_MS > now_ms {
+            return;
+        }
+        self.chosen.looked_ms = now_ms;
+        if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
+            kad.get_closest_peers(PeerId::random());
         }
     }
 
     fn sighted(&mut self, address: PeerAddress, source: Source, seen_s: u64) {
+        if self.listening.borrow().iter().any(|own| bookable(own) == Some(address)) {
+            return;
+        }
         let sighting = Sighting { address, source, seen_s };
         let _ = self.chosen.book.add(&sighting, self.chain.now_s(), &mut self.chosen.rng);
     }

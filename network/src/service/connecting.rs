@@ -96,6 +96,17 @@ pub(super) fn is_relayed(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
+/// Whether another machine could reach an address: not one of loopback, nor one that means nothing off its link.
+pub(super) fn is_dialable(address: &Multiaddr) -> bool {
+    ip_of(address).is_some_and(|ip| {
+        let is_on_link = match ip {
+            IpAddr::V4(ip) => ip.is_link_local() && is_relayed(address),
+            IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        };
+        !ip.is_loopback() && !ip.is_unspecified() && !is_on_link
+    })
+}
+
 fn peer_of(address: &Multiaddr) -> Option<PeerId> {
     match address.iter().last()? {
         Protocol::P2p(peer) => Some(peer),
@@ -155,6 +166,19 @@ impl<C: Chain> Service<C> {
         }
     }
 
+    /// Dials a peer at all addresses it is known by.
+    pub(super) fn dial_peer(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+        let addresses: Vec<Multiaddr> = addresses.into_iter().filter(is_dialable).collect();
+        if addresses.is_empty() {
+            return;
+        }
+        let condition = PeerCondition::DisconnectedAndNotDialing;
+        let opts = DialOpts::peer_id(peer).condition(condition).addresses(addresses).build();
+        if let Err(error) = self.swarm.dial(opts) {
+            tracing::debug!(%peer, %error, "not dialled");
+        }
+    }
+
     /// A connection was made: if its other end is one to stay connected to, that is known by its id from now on.
     pub(super) fn kind_of(&mut self, peer: PeerId, address: &Multiaddr, is_dialer: bool) -> ConnectionKind {
         if !is_dialer {
@@ -177,7 +201,7 @@ impl<C: Chain> Service<C> {
     /// Dials whoever should be connected and is not.
     pub(super) fn keep_connected(&mut self, now_ms: u64) {
         let mut to_dial = Vec::new();
-        let mut to_resolve = Vec::new();
+        let (mut to_resolve, mut nearby) = (Vec::new(), Vec::new());
         for (text, fixed) in &mut self.fixed {
             let is_connected = fixed.peer.is_some_and(|peer| self.peers.contains_key(&peer));
             if is_connected || fixed.next_ms > now_ms {
@@ -197,12 +221,12 @@ impl<C: Chain> Service<C> {
         for (peer, (addresses, next_ms)) in &mut self.nearby {
             if *next_ms <= now_ms && !self.peers.contains_key(peer) {
                 *next_ms = now_ms + AGAIN_MAX_MS;
-                to_dial
-                    .extend(addresses.first().map(|address| address.clone().with_p2p(*peer).unwrap_or_else(|it| it)));
+                nearby.push((*peer, addresses.clone()));
             }
         }
         to_dial.into_iter().for_each(|address| self.dial(address));
         to_resolve.into_iter().for_each(|text| self.resolve(text, true));
+        nearby.into_iter().for_each(|(peer, addresses)| self.dial_peer(peer, addresses));
     }
 
     /// A node nearby: of two that find each other, the one with the smaller id dials.

@@ -3,11 +3,12 @@
 use libp2p::core::ConnectedPoint;
 use libp2p::request_response::{Event as AskEvent, Message as AskMessage};
 use libp2p::swarm::{DialError, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, gossipsub, identify, kad, mdns};
+use libp2p::{PeerId, gossipsub, identify, kad, mdns};
 
-use super::connecting::{ip_of, is_relayed};
+use super::connecting::{ip_of, is_dialable, is_relayed};
 use super::info::{ConnectionKind, Known};
 use super::{LISTEN_WITHIN, Service};
+use crate::address::is_routable;
 use crate::behaviour::BehaviourEvent;
 use crate::chain::Chain;
 use crate::score::Misbehaviour;
@@ -31,6 +32,11 @@ impl<C: Chain> Service<C> {
             SwarmEvent::Behaviour(event) => self.behaviour_event(event),
             SwarmEvent::NewListenAddr { address, .. } => {
                 tracing::info!(%address, "listening for peers");
+                // What was asked for by its own address, and what the Internet routes, others can reach.
+                let is_open = ip_of(&address).is_some_and(is_routable) || self.own.contains(&address);
+                if is_open && is_dialable(&address) && !is_relayed(&address) {
+                    self.swarm.add_external_address(address.clone());
+                }
                 self.listening.send_modify(|all| all.push(address));
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
@@ -114,14 +120,26 @@ impl<C: Chain> Service<C> {
             BehaviourEvent::Autonat(event) => self.nat_event(&event),
             BehaviourEvent::RelayClient(event) => self.relay_client_event(&event),
             BehaviourEvent::Dcutr(event) => self.direct_way(&event),
-            BehaviourEvent::Kad(kad::Event::RoutingUpdated { addresses, .. }) => self.sighted_all(addresses.iter()),
-            BehaviourEvent::Ping(event) => {
-                if let (Some(known), Ok(took)) = (self.peers.get_mut(&event.peer), event.result) {
-                    known.ping_ms = u64::try_from(took.as_millis()).ok();
+            BehaviourEvent::Kad(kad::Event::OutboundQueryProgressed {
+                result: kad::QueryResult::GetClosestPeers(Ok(found)),
+                ..
+            }) => {
+                found.peers.into_iter().for_each(|peer| self.heard_of(peer.peer_id, peer.addrs));
+            }
+            BehaviourEvent::Ping(event) => match event.result {
+                Ok(took) => {
+                    if let Some(known) = self.peers.get_mut(&event.peer) {
+                        known.ping_ms = u64::try_from(took.as_millis()).ok();
+                    }
                     let ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
                     self.swarm.behaviour_mut().gate.pinged(&event.connection, ms);
                 }
-            }
+                Err(error) => {
+                    // A cut cable says nothing: without this, what a dead peer was asked for is waited for again and again.
+                    tracing::debug!(peer = %event.peer, %error, "a peer no longer answers");
+                    self.swarm.close_connection(event.connection);
+                }
+            },
             _ => {}
         }
     }
@@ -159,8 +177,6 @@ impl<C: Chain> Service<C> {
         }
         self.listens_at(peer, &info.listen_addrs);
         self.relays(peer, &info);
-        let is_dialable =
-            |address: &Multiaddr| ip_of(address).is_some_and(|ip| !ip.is_loopback() && !ip.is_unspecified());
         if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
             for address in info.listen_addrs.iter().filter(|address| is_dialable(address)).take(8) {
                 kad.add_address(&peer, address.clone());

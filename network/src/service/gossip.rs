@@ -16,6 +16,17 @@ use crate::sync::misbehaviour_of;
 /// Transactions that are judged at a time; those beyond are left to whoever has room.
 const JUDGING_MAX: usize = 64;
 
+/// Transactions that are tried again at a new tip.
+const TRIED_AGAIN: usize = 32;
+
+/// A transaction as it came: from whom, by which message.
+#[derive(Debug)]
+pub(super) struct Came {
+    pub(super) from: PeerId,
+    pub(super) message: Option<MessageId>,
+    pub(super) encoded: Vec<u8>,
+}
+
 /// Peers whose pool is asked for once the chain has caught up.
 const POOLS: usize = 4;
 
@@ -77,13 +88,30 @@ impl<C: Chain> Service<C> {
         }
         self.judging += 1;
         let chain = self.chain.clone();
-        self.beside(async move { Done::Transaction { from, message, verdict: chain.take_transaction(encoded).await } });
+        self.beside(async move {
+            let verdict = chain.take_transaction(encoded.clone()).await;
+            Done::Transaction { came: Came { from, message, encoded }, verdict }
+        });
     }
 
-    pub(super) fn transaction_taken(&mut self, from: PeerId, message: Option<MessageId>, verdict: TransactionVerdict) {
+    pub(super) fn transaction_taken(&mut self, came: Came, verdict: TransactionVerdict) {
         self.judging = self.judging.saturating_sub(1);
+        let from = came.from;
         let worth = match verdict {
-            TransactionVerdict::Taken => Worth::PassOn,
+            TransactionVerdict::Taken { payer, nonce } => {
+                self.swarm.behaviour_mut().gate.brought(&from, false);
+                // The one after it may have come before it.
+                if let Some(next) = self.early.remove(&payer, nonce.saturating_add(1)) {
+                    self.judge_again(next);
+                }
+                Worth::PassOn
+            }
+            TransactionVerdict::Early { payer, nonce } => {
+                let (bytes, now_ms) = (came.encoded.len(), self.now_ms());
+                let not_kept = self.early.keep(payer, nonce, came, bytes, now_ms);
+                not_kept.into_iter().for_each(|came| self.give_up(&came));
+                return;
+            }
             TransactionVerdict::Unwanted(reason) => {
                 tracing::debug!(%from, reason, "a transaction is not wanted");
                 Worth::Ignore
@@ -93,11 +121,25 @@ impl<C: Chain> Service<C> {
                 Worth::Reject
             }
         };
-        if worth == Worth::PassOn {
-            self.swarm.behaviour_mut().gate.brought(&from, false);
-        }
-        if let Some(message) = message {
+        if let Some(message) = came.message {
             self.report(&from, &message, worth);
+        }
+    }
+
+    fn judge_again(&mut self, came: Came) {
+        self.take_transaction(came.from, came.message, came.encoded);
+    }
+
+    fn give_up(&mut self, came: &Came) {
+        if let Some(message) = &came.message {
+            self.report(&came.from, message, Worth::Ignore);
+        }
+    }
+
+    /// What waited for others of its payer too long is given up.
+    pub(super) fn tidy_early(&mut self, now_ms: u64) {
+        for came in self.early.expired(now_ms) {
+            self.give_up(&came);
         }
     }
 
@@ -134,6 +176,9 @@ impl<C: Chain> Service<C> {
             return;
         }
         let before = std::mem::replace(&mut self.announced, tip);
+        for came in self.early.firsts(TRIED_AGAIN) {
+            self.judge_again(came);
+        }
         let height = |hash| reader.head(hash).ok().map(|row| row.head.roots.height);
         let is_reorganised = height(&before).is_some_and(|height| !reader.is_active(height, &before));
         // While blocks are fetched by the thousand, the others have them already; what was gossiped is passed on as it is.
