@@ -297,3 +297,31 @@ fn what_cannot_be_taken_now_is_not_asked_for_again_at_once() {
     assert_eq!(machine.on(Event::Missing(vec![hash]), rest_ms - 1), []);
     assert_eq!(machine.on(Event::Missing(vec![hash]), rest_ms), [Action::AskBlocks(1, 1, vec![hash])]);
 }
+
+/// A machine with room for two bodies of the length expected at first, and peers that claim nothing.
+fn narrow(peers: &[u8]) -> Machine {
+    let params = Arc::new(Params::regtest());
+    let config = Config { window_bytes: 8 << 10, question_bytes: 1, ..Config::default() };
+    let mut machine = Machine::new(config, params, Work::ZERO);
+    peers.iter().for_each(|peer| drop(machine.on(Event::Connected(*peer, Work::ZERO), 0)));
+    machine
+}
+
+/// The body of a block with so many bytes behind it that it is no more.
+fn padded(block: &Block, len: usize) -> Vec<u8> {
+    let mut bytes = block.encode();
+    bytes.resize(len, 0);
+    bytes
+}
+
+#[test]
+fn the_first_that_is_missing_is_asked_for_though_the_window_is_full() {
+    let blocks = branch(&Params::regtest().genesis, 2, 1);
+    let (first, second) = (blocks[0].hash(), blocks[1].hash());
+    let mut machine = narrow(&[1, 2]);
+    let asked = machine.on(Event::Missing(vec![first, second]), 0);
+    assert_eq!(asked, [Action::AskBlocks(1, 0, vec![first]), Action::AskBlocks(2, 1, vec![second])]);
+    assert_eq!(machine.on(Event::Blocks(2, 1, vec![padded(&blocks[1], 8_000)]), 0), []);
+    let again = machine.on(Event::NoBlocks(1, 0), 0);
+    assert!(again.contains(&Action::AskBlocks(2, 2, vec![first])), "{again:?}");
+}

@@ -224,24 +224,29 @@ impl<P: Ord + Clone + Debug> Window<P> {
         let at_once = (question_bytes / each).clamp(1, BLOCKS_MAX);
         let mut free: VecDeque<BlockHash> =
             self.order.iter().filter(|hash| self.states.get(hash) == Some(&State::Free)).copied().collect();
+        let first = self.first();
         let mut asked = Vec::new();
+        // Those that have nothing to give of what is left.
+        let mut useless: BTreeSet<P> = BTreeSet::new();
         // Whoever has least to answer comes next, so that a few blocks do not all go to one.
         while !free.is_empty() {
-            let is_first = asked.is_empty() && !self.states.values().any(|state| matches!(state, State::Here { .. }));
-            let may = |it: &Peer| it.questions.len() < questions && it.rests_ms <= now_ms;
-            let next = self.peers.iter_mut().filter(|(_, it)| may(it)).min_by_key(|(_, it)| it.questions.len());
-            let Some((peer, it)) = next else { break };
-            let fits = (room / each).min(at_once).max(usize::from(is_first));
+            let may = |peer: &P, it: &Peer| {
+                it.questions.len() < questions && it.rests_ms <= now_ms && !useless.contains(peer)
+            };
+            let next = self.peers.iter_mut().filter(|(peer, it)| may(peer, it));
+            let Some((peer, it)) = next.min_by_key(|(_, it)| it.questions.len()) else { break };
+            // The first is asked for even if there is no room: everything else waits for it.
+            let has_room = |count: usize, hash: &BlockHash| count < room / each || count == 0 && Some(*hash) == first;
             let (mut hashes, mut left) = (Vec::new(), VecDeque::new());
-            while hashes.len() < fits {
-                let Some(hash) = free.pop_front() else { break };
+            while let Some(hash) = free.pop_front_if(|hash| hashes.len() < at_once && has_room(hashes.len(), hash)) {
                 if self.lied.contains(&(hash, peer.clone())) { left.push_back(hash) } else { hashes.push(hash) }
-            }
-            if hashes.is_empty() {
-                break;
             }
             left.append(&mut free);
             free = left;
+            if hashes.is_empty() {
+                useless.insert(peer.clone());
+                continue;
+            }
             room = room.saturating_sub(hashes.len() * each);
             let no = self.next_no;
             self.next_no += 1;
@@ -252,6 +257,12 @@ impl<P: Ord + Clone + Debug> Window<P> {
             asked.push((peer.clone(), no, hashes));
         }
         asked
+    }
+
+    /// The first block that was not handed over.
+    fn first(&self) -> Option<BlockHash> {
+        let is_handed_over = |hash: &&BlockHash| matches!(self.states.get(hash), Some(State::HandedOver { .. }));
+        self.order.iter().find(|hash| !is_handed_over(hash)).copied()
     }
 
     /// The bodies that come next and are all here, unless enough are handed over already.
