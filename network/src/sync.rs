@@ -8,9 +8,9 @@
 //! - **Bodies** are asked of all peers at once, a window ahead of the first that is missing ([`window`]), and handed over
 //!   in order. Who does not answer loses its blocks to others; the first of the window is not waited for long.
 //!
-//! Invariants: no more than [`Config::window_bytes`] of bodies wait; a peer has at most [`Config::questions`] questions for
-//! bodies and one for heads; every answer is of a question that was asked. Absent: what a misbehaviour costs,
-//! which is [`crate::score`]'s.
+//! Invariants: no more than [`Config::window_bytes`] of bodies wait, and the first that is missing; a peer has at most
+//! [`Config::questions`] questions for bodies and one for heads; every answer is of a question that was asked. Absent:
+//! what a misbehaviour costs, which is [`crate::score`]'s.
 
 mod window;
 
@@ -205,6 +205,12 @@ impl<P: Ord + Clone + Debug> Sync<P> {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         !self.window.is_empty() || self.peers.values().any(|peer| !matches!(peer.heads, Heads::Idle))
+    }
+
+    /// Bytes of bodies that wait for those before them.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> usize {
+        self.window.buffered_bytes()
     }
 
     fn heads_came(&mut self, peer: P, heads: Vec<BlockHead>, now_ms: u64) {

@@ -325,3 +325,17 @@ fn the_first_that_is_missing_is_asked_for_though_the_window_is_full() {
     let again = machine.on(Event::NoBlocks(1, 0), 0);
     assert!(again.contains(&Action::AskBlocks(2, 2, vec![first])), "{again:?}");
 }
+
+#[test]
+fn bodies_longer_than_expected_do_not_wait_beyond_the_windows_bytes() {
+    let blocks = branch(&Params::regtest().genesis, 2, 1);
+    let (first, second) = (blocks[0].hash(), blocks[1].hash());
+    let mut machine = narrow(&[1, 2]);
+    machine.on(Event::Missing(vec![first, second]), 0);
+    let again = machine.on(Event::Blocks(2, 1, vec![padded(&blocks[1], 9_000)]), 0);
+    assert_eq!((machine.buffered_bytes(), again), (0, vec![]), "there is no room for it now");
+    let body = padded(&blocks[0], 9_000);
+    let taken = machine.on(Event::Blocks(1, 0, vec![body.clone()]), 0);
+    assert_eq!(taken, [Action::TakeBlocks(vec![first], vec![body])]);
+    assert!(machine.on(Event::Tick, 0).contains(&Action::AskBlocks(1, 2, vec![second])), "now there is");
+}

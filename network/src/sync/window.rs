@@ -80,6 +80,11 @@ impl<P: Ord + Clone + Debug> Window<P> {
         self.order.is_empty()
     }
 
+    pub(super) fn buffered_bytes(&self) -> usize {
+        let waits = |state: &State<P>| if let State::Here { bytes, .. } = state { bytes.len() } else { 0 };
+        self.states.values().map(waits).sum()
+    }
+
     /// Whether more should be asked of the chain.
     pub(super) fn is_low(&self) -> bool {
         !self.order.is_empty() && self.order.len() < self.config.window / 2
@@ -116,6 +121,7 @@ impl<P: Ord + Clone + Debug> Window<P> {
             it.rests_ms = now_ms + self.config.rest_ms;
         }
         let mut blame = None;
+        let (first, mut waiting) = (self.first(), self.buffered_bytes());
         for bytes in blocks {
             let hash = bytes.get(..Header::LEN).map(|header| BlockHash(sha256d(header)));
             // In the order asked, some may be left out.
@@ -124,7 +130,10 @@ impl<P: Ord + Clone + Debug> Window<P> {
                 break;
             };
             self.body_bytes = (7 * self.body_bytes + bytes.len()) / 8;
-            if let Some(state @ (State::Free | State::Asked { .. })) = self.states.get_mut(&hash) {
+            // Bodies longer than expected are fetched again once there is room; the first is never left out.
+            let fits = waiting + bytes.len() <= self.config.window_bytes || first == Some(hash);
+            if let Some(state @ (State::Free | State::Asked { .. })) = self.states.get_mut(&hash).filter(|_| fits) {
+                waiting += bytes.len();
                 *state = State::Here { peer: peer.clone(), bytes };
             }
         }
