@@ -120,7 +120,7 @@ enum Heads {
     },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Peer {
     /// Work of the chain that it claims to have.
     claims: Work,
@@ -275,10 +275,11 @@ impl<P: Ord + Clone + Debug> Sync<P> {
 
     fn heads_taken(&mut self, peer: P, taken: HeadsTaken, now_ms: u64) {
         let rest_ms = now_ms + self.config.rest_ms;
+        let is_here = self.peers.get(&peer).is_some_and(|it| matches!(it.heads, Heads::Judged { .. }));
         let blame = {
-            // Heads of a peer that left meanwhile are as good as any.
-            let mut gone = Peer { claims: Work::ZERO, heads: Heads::Idle, presync: None, asked_ms: 0, rests_ms: 0 };
-            let it = self.peers.get_mut(&peer).unwrap_or(&mut gone);
+            // Heads of a peer that left meanwhile are as good as any, even if it is back and was asked anew.
+            let mut gone = Peer::default();
+            let it = self.peers.get_mut(&peer).filter(|_| is_here).unwrap_or(&mut gone);
             let is_full = matches!(std::mem::take(&mut it.heads), Heads::Judged { is_full: true });
             match taken {
                 HeadsTaken::Stored { last, work } => {
@@ -290,6 +291,8 @@ impl<P: Ord + Clone + Debug> Sync<P> {
                     self.wants_missing = true;
                     None
                 }
+                // Nobody is there to ask for the rest.
+                HeadsTaken::LowWork(..) if !is_here => None,
                 HeadsTaken::LowWork(fork, heads) => {
                     let mut presync = Presync::new(*fork);
                     match presync.heads(heads, !is_full, &self.params) {
@@ -320,7 +323,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
         };
         if let Some(blame) = blame {
             self.after = None;
-            if let Some(it) = self.peers.get_mut(&peer) {
+            if let Some(it) = self.peers.get_mut(&peer).filter(|_| is_here) {
                 it.give_up(self.best, now_ms.saturating_add(60 * self.config.rest_ms));
             }
             self.out.push(Action::Penalise(peer, blame.0, blame.1));

@@ -339,3 +339,25 @@ fn bodies_longer_than_expected_do_not_wait_beyond_the_windows_bytes() {
     assert_eq!(taken, [Action::TakeBlocks(vec![first], vec![body])]);
     assert!(machine.on(Event::Tick, 0).contains(&Action::AskBlocks(1, 2, vec![second])), "now there is");
 }
+
+/// What a chain says of heads above genesis whose branch must have more than `threshold`.
+fn low_work(heads: &[BlockHead], threshold: Work) -> HeadsTaken {
+    let genesis = Params::regtest().genesis.head.header;
+    let context = HeaderTree::new(&genesis).context(&genesis.hash()).unwrap();
+    HeadsTaken::LowWork(Box::new(Fork { context, work: Work::ZERO, threshold }), heads.to_vec())
+}
+
+#[test]
+fn a_peer_that_left_while_its_heads_were_judged_is_not_asked_for_more() {
+    let heads: Vec<BlockHead> = branch(&Params::regtest().genesis, 3, 1).iter().map(|block| block.head).collect();
+    for is_back in [false, true] {
+        let mut machine = narrow(&[]);
+        machine.on(Event::Connected(1, Work::MAX), 0);
+        assert_eq!(machine.on(Event::Heads(1, heads.clone()), 0), [Action::TakeHeads(1, heads.clone(), false)]);
+        machine.on(Event::Gone(1), 0);
+        if is_back {
+            assert_eq!(machine.on(Event::Connected(1, Work::MAX), 0), [Action::AskHeads(1, None)]);
+        }
+        assert_eq!(machine.on(Event::HeadsTaken(1, low_work(&heads, Work::ZERO)), 0), []);
+    }
+}
