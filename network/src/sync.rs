@@ -115,9 +115,17 @@ enum Heads {
     Asked {
         at_ms: u64,
     },
+    /// Asked, and no longer waited for; until its answer or failure comes, it is not asked again.
+    Late,
     Judged {
         is_full: bool,
     },
+}
+
+impl Heads {
+    fn is_waited_for(&self) -> bool {
+        matches!(self, Self::Asked { .. } | Self::Judged { .. })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -204,7 +212,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
     /// Whether bodies are missing, or a peer is being asked for heads.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        !self.window.is_empty() || self.peers.values().any(|peer| !matches!(peer.heads, Heads::Idle))
+        !self.window.is_empty() || self.peers.values().any(|peer| peer.heads.is_waited_for())
     }
 
     /// Bytes of bodies that wait for those before them.
@@ -215,7 +223,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
 
     fn heads_came(&mut self, peer: P, heads: Vec<BlockHead>, now_ms: u64) {
         let Some(it) = self.peers.get_mut(&peer) else { return };
-        if !matches!(it.heads, Heads::Asked { .. }) {
+        if !matches!(it.heads, Heads::Asked { .. } | Heads::Late) {
             return;
         }
         it.heads = Heads::Idle;
@@ -263,10 +271,17 @@ impl<P: Ord + Clone + Debug> Sync<P> {
     }
 
     fn no_heads(&mut self, peer: &P, now_ms: u64) {
-        if let Some(it) = self.peers.get_mut(peer)
-            && matches!(it.heads, Heads::Asked { .. })
-        {
-            it.heads = Heads::Idle;
+        match self.peers.get_mut(peer) {
+            Some(it) if matches!(it.heads, Heads::Asked { .. }) => self.blame_late(peer, Heads::Idle, now_ms),
+            // It was blamed already.
+            Some(it) if matches!(it.heads, Heads::Late) => it.heads = Heads::Idle,
+            _ => {}
+        }
+    }
+
+    fn blame_late(&mut self, peer: &P, heads: Heads, now_ms: u64) {
+        if let Some(it) = self.peers.get_mut(peer) {
+            it.heads = heads;
             it.presync = None;
             it.rests_ms = now_ms + self.config.rest_ms;
             self.blame(peer.clone(), Misbehaviour::Timeout, "headers");
@@ -354,7 +369,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
         let late = |it: &Peer| matches!(it.heads, Heads::Asked { at_ms } if at_ms + self.config.timeout_ms <= now_ms);
         let late: Vec<P> = self.peers.iter().filter(|(_, it)| late(it)).map(|(peer, _)| peer.clone()).collect();
         for peer in late {
-            self.no_heads(&peer, now_ms);
+            self.blame_late(&peer, Heads::Late, now_ms);
         }
         for peer in self.window.tick(now_ms) {
             self.blame(peer, Misbehaviour::Timeout, "blocks that others wait for");
@@ -370,7 +385,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
 
     /// Whatever can be asked now.
     fn ask(&mut self, now_ms: u64) {
-        let is_asking = |it: &Peer| !matches!(it.heads, Heads::Idle) && it.presync.is_none();
+        let is_asking = |it: &Peer| it.heads.is_waited_for() && it.presync.is_none();
         if !self.peers.values().any(is_asking) {
             let best = self.best;
             let could = |it: &Peer| matches!(it.heads, Heads::Idle) && it.claims > best && it.rests_ms <= now_ms;

@@ -361,3 +361,14 @@ fn a_peer_that_left_while_its_heads_were_judged_is_not_asked_for_more() {
         assert_eq!(machine.on(Event::HeadsTaken(1, low_work(&heads, Work::ZERO)), 0), []);
     }
 }
+
+#[test]
+fn a_question_for_heads_that_is_late_is_blamed_once_and_not_put_again_before_it_ends() {
+    let mut machine = narrow(&[]);
+    assert_eq!(machine.on(Event::Connected(1, Work::MAX), 0)[0], Action::AskHeads(1, None));
+    let late_ms = Config::default().timeout_ms;
+    let blamed = machine.on(Event::Tick, late_ms);
+    assert!(matches!(blamed.as_slice(), [Action::Penalise(1, Misbehaviour::Timeout, _)]), "{blamed:?}");
+    assert_eq!(machine.on(Event::Claims(1, Some(Work::MAX)), late_ms + 1), [], "the first one may still be answered");
+    assert_eq!(machine.on(Event::NoHeads(1), late_ms + 5_000), [Action::AskHeads(1, None)]);
+}
