@@ -271,10 +271,9 @@ impl<P: Ord + Clone + Debug, M: Clone + Debug> Relay<P, M> {
                     self.ask_whole(hash, from, now_ms);
                 }
             }
-            BlockVerdict::Refused { condemns: Condemns::Hash, reason } => {
-                self.reject(&hash, Misbehaviour::InvalidBlock, &reason);
-            }
-            BlockVerdict::Refused { condemns: Condemns::Nothing, .. } => {
+            // Of an invalid block only the hash is condemned (B15): beside its tip a node passes on what the ledger has not
+            // judged.
+            BlockVerdict::Refused { condemns: Condemns::Hash | Condemns::Nothing, .. } => {
                 for (peer, message) in self.drop_pending(&hash) {
                     self.out.push(Action::Report(peer, message, Worth::Ignore));
                 }

@@ -356,9 +356,8 @@ impl<P: Ord + Clone + Debug> Sync<P> {
                     self.window.again(hash, from.as_ref());
                     self.out.extend(from.map(|peer| Action::Penalise(peer, Misbehaviour::InvalidBlock, reason)));
                 }
-                Condemns::Hash => {
-                    self.out.extend(from.map(|peer| Action::Penalise(peer, Misbehaviour::InvalidBlock, reason)));
-                }
+                // Beside its tip a node keeps and gives what the ledger has not judged: only the hash is condemned (B15).
+                Condemns::Hash => {}
                 Condemns::Nothing => self.window.rest(now_ms),
             }
         }

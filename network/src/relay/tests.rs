@@ -85,16 +85,13 @@ fn a_sender_that_does_not_answer_loses_the_block_to_the_next() {
 }
 
 #[test]
-fn an_invalid_block_is_the_fault_of_all_who_announced_it() {
+fn an_invalid_block_is_not_passed_on_and_nobodys_fault_who_passed_it_on() {
     let mut machine = Machine::default();
     let (hash, _) = begun(&mut machine, &[]);
     machine.on(Event::Announced(2, 22, compact(0)), 0);
     let refused = BlockVerdict::Refused { condemns: Condemns::Hash, reason: "N8f".to_owned() };
-    let blamed = |peer, message| {
-        let blame = Action::Penalise(peer, Misbehaviour::InvalidBlock, "N8f".to_owned());
-        [Action::Report(peer, message, Worth::Reject), blame]
-    };
-    assert_eq!(machine.on(Event::Taken(hash, refused), 0), [blamed(1, 11), blamed(2, 22)].concat());
+    let ignored = [1, 2].map(|peer| Action::Report(peer, 11 * peer, Worth::Ignore));
+    assert_eq!(machine.on(Event::Taken(hash, refused), 0), ignored);
 }
 
 #[test]

@@ -372,3 +372,15 @@ fn a_question_for_heads_that_is_late_is_blamed_once_and_not_put_again_before_it_
     assert_eq!(machine.on(Event::Claims(1, Some(Work::MAX)), late_ms + 1), [], "the first one may still be answered");
     assert_eq!(machine.on(Event::NoHeads(1), late_ms + 5_000), [Action::AskHeads(1, None)]);
 }
+
+#[test]
+fn an_invalid_block_condemns_its_hash_and_not_who_gave_it() {
+    let blocks = branch(&Params::regtest().genesis, 1, 1);
+    let hash = blocks[0].hash();
+    let mut machine = narrow(&[1]);
+    machine.on(Event::Missing(vec![hash]), 0);
+    machine.on(Event::Blocks(1, 0, vec![blocks[0].encode()]), 0);
+    let refused = BlockVerdict::Refused { condemns: Condemns::Hash, reason: "N8f".to_owned() };
+    let after = machine.on(Event::BlocksTaken(vec![(hash, refused)]), 0);
+    assert!(matches!(after.as_slice(), [Action::WantMissing(_)]), "{after:?}");
+}
