@@ -147,8 +147,8 @@ pub struct Sync<P> {
     params: std::sync::Arc<Params>,
     peers: BTreeMap<P, Peer>,
     best: Work,
-    /// The last head stored of a run that goes on.
-    after: Option<BlockHash>,
+    /// The last head stored of a run that goes on, and the work up to it.
+    after: Option<(BlockHash, Work)>,
     /// Whether the chain is to be asked what is missing.
     wants_missing: bool,
     window: Window<P>,
@@ -298,10 +298,14 @@ impl<P: Ord + Clone + Debug> Sync<P> {
             let is_full = matches!(std::mem::take(&mut it.heads), Heads::Judged { is_full: true });
             match taken {
                 HeadsTaken::Stored { last, work } => {
+                    // Full answers that lead no further would have the same asked for ever.
+                    let goes_on = is_full && self.after.is_none_or(|(_, before)| work > before);
                     if !is_full {
                         it.claims = work;
+                    } else if !goes_on {
+                        it.give_up(self.best.max(work), rest_ms);
                     }
-                    self.after = is_full.then_some(last);
+                    self.after = goes_on.then_some((last, work));
                     self.best = self.best.max(work);
                     self.wants_missing = true;
                     None
@@ -393,7 +397,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
                 it.heads = Heads::Asked { at_ms: now_ms };
                 it.asked_ms = now_ms;
                 it.presync = None;
-                self.out.push(Action::AskHeads(peer.clone(), self.after));
+                self.out.push(Action::AskHeads(peer.clone(), self.after.map(|(last, _)| last)));
             }
         }
         // A peer in presync whose heads were stored goes on by itself.

@@ -384,3 +384,18 @@ fn an_invalid_block_condemns_its_hash_and_not_who_gave_it() {
     let after = machine.on(Event::BlocksTaken(vec![(hash, refused)]), 0);
     assert!(matches!(after.as_slice(), [Action::WantMissing(_)]), "{after:?}");
 }
+
+#[test]
+fn full_answers_that_lead_no_further_are_not_asked_for_again() {
+    let heads: Vec<BlockHead> =
+        branch(&Params::regtest().genesis, HEADS_MAX, 1).iter().map(|block| block.head).collect();
+    let last = heads.last().unwrap().hash();
+    let mut machine = narrow(&[]);
+    machine.on(Event::Connected(1, Work::MAX), 0);
+    for asked in [Some(Action::AskHeads(1, Some(last))), None] {
+        machine.on(Event::Heads(1, heads.clone()), 0);
+        let stored = HeadsTaken::Stored { last, work: Work::from_le_bytes([1; 32]) };
+        let next = machine.on(Event::HeadsTaken(1, stored), 0);
+        assert_eq!(next.into_iter().find(|action| matches!(action, Action::AskHeads(..))), asked);
+    }
+}
