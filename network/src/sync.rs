@@ -130,8 +130,10 @@ impl Heads {
 
 #[derive(Debug, Default)]
 struct Peer {
-    /// Work of the chain that it claims to have.
+    /// Work of the chain that it is taken to have.
     claims: Work,
+    /// What it said itself of that.
+    told: Work,
     heads: Heads,
     presync: Option<Presync>,
     /// When it was asked for heads last.
@@ -168,7 +170,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
         match event {
             Event::Connected(peer, claims) => {
                 let heads = Heads::Idle;
-                let new = Peer { claims, heads, presync: None, asked_ms: 0, rests_ms: 0 };
+                let new = Peer { claims, told: claims, heads, presync: None, asked_ms: 0, rests_ms: 0 };
                 self.peers.insert(peer.clone(), new);
                 self.window.connected(peer);
             }
@@ -176,6 +178,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
                 if let Some(it) = self.peers.get_mut(&peer) {
                     // Who announces what does not fit here has something that was not seen yet.
                     it.claims = it.claims.max(claims.unwrap_or(Work::MAX));
+                    it.told = claims.unwrap_or(it.told);
                     it.rests_ms = it.rests_ms.min(now_ms);
                 }
             }
@@ -323,6 +326,11 @@ impl<P: Ord + Clone + Debug> Sync<P> {
                             None
                         }
                         Next::Refused(error) => Some(misbehaviour_of(&error)),
+                        // A block of its own made us ask: it never said that its chain is the better one.
+                        Next::Worthless if it.told <= self.best => {
+                            it.give_up(self.best, rest_ms);
+                            None
+                        }
                         Next::Store(_) | Next::Worthless | Next::Lie => {
                             Some((Misbehaviour::LowWorkHeaders, String::new()))
                         }

@@ -399,3 +399,17 @@ fn full_answers_that_lead_no_further_are_not_asked_for_again() {
         assert_eq!(next.into_iter().find(|action| matches!(action, Action::AskHeads(..))), asked);
     }
 }
+
+#[test]
+fn who_mined_on_a_short_branch_and_claimed_nothing_is_not_blamed_for_it() {
+    let heads: Vec<BlockHead> = branch(&Params::regtest().genesis, 3, 1).iter().map(|block| block.head).collect();
+    for (told, is_blamed) in [(Work::ZERO, false), (Work::MAX, true)] {
+        let mut machine = narrow(&[]);
+        machine.on(Event::Connected(1, told), 0);
+        machine.on(Event::Claims(1, None), 0);
+        assert_eq!(machine.on(Event::Heads(1, heads.clone()), 0), [Action::TakeHeads(1, heads.clone(), false)]);
+        let after = machine.on(Event::HeadsTaken(1, low_work(&heads, Work::MAX)), 0);
+        let blamed = Action::Penalise(1, Misbehaviour::LowWorkHeaders, String::new());
+        assert_eq!(after, if is_blamed { vec![blamed] } else { vec![] });
+    }
+}
