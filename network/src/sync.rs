@@ -26,6 +26,7 @@ use dotp2p_chain::pow::Work;
 use crate::chain::{BlockVerdict, HeadsTaken};
 use crate::message::HEADS_MAX;
 use crate::presync::{Next, Presync};
+use crate::relay::PATIENCE_MS;
 use crate::score::Misbehaviour;
 use window::Window;
 
@@ -85,7 +86,8 @@ pub enum Event<P> {
     BlocksTaken(Vec<(BlockHash, BlockVerdict)>),
     /// Blocks whose bodies are missing on the way to the best header, the lowest first.
     Missing(Vec<BlockHash>),
-    /// The work of the best header known, whoever brought it.
+    /// The work of the best header known, whoever brought it. The block of one that was announced is left to
+    /// [`crate::relay`] for a while.
     BestHeader(Work),
     /// Time has passed.
     Tick,
@@ -151,8 +153,10 @@ pub struct Sync<P> {
     best: Work,
     /// The last head stored of a run that goes on, and the work up to it.
     after: Option<(BlockHash, Work)>,
-    /// Whether the chain is to be asked what is missing.
+    /// Whether the chain is to be asked what is missing,
     wants_missing: bool,
+    /// and from when on, where a head came that nobody was asked for.
+    left_ms: Option<u64>,
     window: Window<P>,
     out: Vec<Action<P>>,
 }
@@ -162,7 +166,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
     #[must_use]
     pub fn new(config: Config, params: std::sync::Arc<Params>, best: Work) -> Self {
         let (peers, window) = (BTreeMap::new(), Window::new(config));
-        Self { config, params, peers, best, after: None, wants_missing: true, window, out: Vec::new() }
+        Self { config, params, peers, best, after: None, wants_missing: true, left_ms: None, window, out: Vec::new() }
     }
 
     /// Takes an event at `now_ms` (milliseconds of a clock that is never set); gives what to do, in order.
@@ -202,7 +206,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
             Event::Missing(hashes) => self.window.missing(hashes),
             Event::BestHeader(work) => {
                 if work > self.best {
-                    self.wants_missing = true;
+                    self.left_ms = self.left_ms.or(Some(now_ms + PATIENCE_MS));
                 }
                 self.best = work;
             }
@@ -385,7 +389,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
         for peer in self.window.tick(now_ms) {
             self.blame(peer, Misbehaviour::Timeout, "blocks that others wait for");
         }
-        if self.window.is_low() {
+        if self.window.is_low() || self.left_ms.is_some_and(|left_ms| left_ms <= now_ms) {
             self.wants_missing = true;
         }
     }
@@ -423,6 +427,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
             self.out.push(Action::TakeBlocks(hashes, blocks));
         }
         if std::mem::take(&mut self.wants_missing) {
+            self.left_ms = None;
             self.out.push(Action::WantMissing(u32::try_from(self.config.window).unwrap_or(u32::MAX)));
         }
     }

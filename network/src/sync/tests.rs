@@ -413,3 +413,12 @@ fn who_mined_on_a_short_branch_and_claimed_nothing_is_not_blamed_for_it() {
         assert_eq!(after, if is_blamed { vec![blamed] } else { vec![] });
     }
 }
+
+#[test]
+fn a_block_that_was_announced_is_left_to_the_relay_for_a_while() {
+    let mut machine = narrow(&[1]);
+    assert_eq!(machine.on(Event::BestHeader(Work::from_le_bytes([1; 32])), 0), []);
+    assert_eq!(machine.on(Event::Tick, PATIENCE_MS - 1), []);
+    assert!(matches!(machine.on(Event::Tick, PATIENCE_MS).as_slice(), [Action::WantMissing(_)]));
+    assert_eq!(machine.on(Event::Tick, 2 * PATIENCE_MS), []);
+}
