@@ -64,6 +64,10 @@ naive ops="10000000":
 model states="10000000":
     cargo run --release -p dotp2p-model -- --states {{states}}
 
+# Twenty nodes, links that fail, liars; SEED=… replays one world and prints what happens
+simulation seeds="10000":
+    SEEDS={{seeds}} cargo test --workspace --test simulation -- --nocapture
+
 # The simulations; writes docs/economics.md and its plots
 economics:
     cargo run --release -p dotp2p-economics

@@ -87,8 +87,16 @@ pub enum Action<P, M> {
 enum Stage<P> {
     Judging,
     Filling,
-    Asked { peer: P, at_ms: u64 },
-    Taking { from: P, is_whole: bool },
+    Asked {
+        peer: P,
+        at_ms: u64,
+    },
+    /// `is_here`: whoever it came from can still be asked.
+    Taking {
+        from: P,
+        is_whole: bool,
+        is_here: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -135,6 +143,7 @@ impl<P: Ord + Clone + Debug, M: Clone + Debug> Relay<P, M> {
             }
             Event::Taken(hash, verdict) => self.taken(hash, verdict, now_ms),
             Event::Gone(peer) => {
+                self.pending.values_mut().for_each(|it| it.gone(&peer));
                 let of_it =
                     |it: &Pending<P, M>| matches!(&it.stage, Stage::Asked { peer: asked, .. } if *asked == peer);
                 for hash in self.found(of_it) {
@@ -194,12 +203,7 @@ impl<P: Ord + Clone + Debug, M: Clone + Debug> Relay<P, M> {
                 it.stage = Stage::Filling;
                 self.out.push(Action::Fill(it.block.clone()));
             }
-            HeadsTaken::LowWork(..) | HeadsTaken::Unconnected => {
-                for (peer, message) in self.drop_pending(&hash) {
-                    self.out.push(Action::Report(peer.clone(), message, Worth::Ignore));
-                    self.out.push(Action::Claims(peer));
-                }
-            }
+            HeadsTaken::LowWork(..) | HeadsTaken::Unconnected => self.leave_to_sync(&hash),
             HeadsTaken::Refused(error) if error.condemns() != Condemns::Nothing => {
                 let (what, reason) = misbehaviour_of(&error);
                 self.reject(&hash, what, &reason);
@@ -217,13 +221,20 @@ impl<P: Ord + Clone + Debug, M: Clone + Debug> Relay<P, M> {
         it.parts = parts;
         let lacks = || it.parts.iter().zip(0u32..).filter(|(part, _)| part.is_none()).map(|(_, place)| place);
         let places: Vec<u32> = lacks().collect();
-        let Some((peer, message)) = it.senders.pop() else { return };
-        it.asked.push((peer.clone(), message));
+        let sender = it.senders.pop();
+        it.asked.extend(sender.clone());
         if places.is_empty() {
             let encoded = it.block.join(it.parts.iter().flatten().map(Vec::as_slice).collect::<Vec<_>>().into_iter());
-            self.take(hash, peer, encoded, false);
+            let Some((from, _)) = it.asked.last().cloned() else { return };
+            self.take(hash, from.clone(), encoded, false);
+            if sender.is_none()
+                && let Some(it) = self.pending.get_mut(&hash)
+            {
+                it.gone(&from);
+            }
             return;
         }
+        let Some((peer, _)) = sender else { return self.leave_to_sync(&hash) };
         it.stage = Stage::Asked { peer: peer.clone(), at_ms: now_ms };
         self.out.push(Action::AskTransactions(peer, hash, places));
     }
@@ -247,14 +258,14 @@ impl<P: Ord + Clone + Debug, M: Clone + Debug> Relay<P, M> {
     fn take(&mut self, hash: BlockHash, from: P, encoded: Vec<u8>, is_whole: bool) {
         if let Some(it) = self.pending.get_mut(&hash) {
             it.parts = Vec::new();
-            it.stage = Stage::Taking { from, is_whole };
+            it.stage = Stage::Taking { from, is_whole, is_here: true };
             self.out.push(Action::Take(hash, encoded));
         }
     }
 
     fn taken(&mut self, hash: BlockHash, verdict: BlockVerdict, now_ms: u64) {
         let Some(it) = self.pending.get(&hash) else { return };
-        let Stage::Taking { from, is_whole } = &it.stage else { return };
+        let Stage::Taking { from, is_whole, is_here } = &it.stage else { return };
         match verdict {
             BlockVerdict::Taken | BlockVerdict::Known => {
                 for (peer, message) in self.drop_pending(&hash) {
@@ -262,19 +273,20 @@ impl<P: Ord + Clone + Debug, M: Clone + Debug> Relay<P, M> {
                 }
             }
             BlockVerdict::Refused { condemns: Condemns::Message, reason } => {
-                let (from, is_whole) = (from.clone(), *is_whole);
+                let (from, is_whole, is_here) = (from.clone(), *is_whole, *is_here);
                 if is_whole {
                     self.out.push(Action::Penalise(from, Misbehaviour::InvalidBlock, reason));
+                    self.ask_next(hash, now_ms);
+                } else if !is_here {
                     self.ask_next(hash, now_ms);
                 } else {
                     // A short id may have fit another transaction of the pool: nobody's fault.
                     self.ask_whole(hash, from, now_ms);
                 }
             }
-            BlockVerdict::Refused { condemns: Condemns::Hash, reason } => {
-                self.reject(&hash, Misbehaviour::InvalidBlock, &reason);
-            }
-            BlockVerdict::Refused { condemns: Condemns::Nothing, .. } => {
+            // Of an invalid block only the hash is condemned (B15): beside its tip a node passes on what the ledger has not
+            // judged.
+            BlockVerdict::Refused { condemns: Condemns::Hash | Condemns::Nothing, .. } => {
                 for (peer, message) in self.drop_pending(&hash) {
                     self.out.push(Action::Report(peer, message, Worth::Ignore));
                 }
@@ -297,7 +309,11 @@ impl<P: Ord + Clone + Debug, M: Clone + Debug> Relay<P, M> {
             self.ask_whole(hash, peer, now_ms);
             return;
         }
-        for (peer, message) in self.drop_pending(&hash) {
+        self.leave_to_sync(&hash);
+    }
+
+    fn leave_to_sync(&mut self, hash: &BlockHash) {
+        for (peer, message) in self.drop_pending(hash) {
             self.out.push(Action::Report(peer.clone(), message, Worth::Ignore));
             self.out.push(Action::Claims(peer));
         }
@@ -313,6 +329,18 @@ impl<P: Ord + Clone + Debug, M: Clone + Debug> Relay<P, M> {
     fn drop_pending(&mut self, hash: &BlockHash) -> Vec<(P, M)> {
         let Some(it) = self.pending.remove(hash) else { return Vec::new() };
         it.asked.into_iter().chain(it.senders).collect()
+    }
+}
+
+impl<P: Ord + Clone, M: Clone> Pending<P, M> {
+    /// A peer that is gone is still told of, and not asked.
+    fn gone(&mut self, peer: &P) {
+        self.asked.extend(self.senders.extract_if(.., |(sender, _)| sender == peer));
+        if let Stage::Taking { from, is_here, .. } = &mut self.stage
+            && from == peer
+        {
+            *is_here = false;
+        }
     }
 }
 

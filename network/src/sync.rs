@@ -3,15 +3,16 @@
 //! Sans-I/O: [`Sync::on`] takes an event and the time and gives what to do about it; it knows neither sockets nor clocks
 //! nor the chain's store. A question carries a number, and its answer or failure comes back with it.
 //!
-//! - **Heads** are asked of one peer at a time, of another for each answer, as long as one claims more work than the best
+//! - **Heads** ([`heads`]) are asked of one peer at a time, of another for each answer, as long as one claims more work than the best
 //!   header has. A branch of little work is judged without being stored ([`crate::presync`]).
 //! - **Bodies** are asked of all peers at once, a window ahead of the first that is missing ([`window`]), and handed over
 //!   in order. Who does not answer loses its blocks to others; the first of the window is not waited for long.
 //!
-//! Invariants: no more than [`Config::window_bytes`] of bodies wait; a peer has at most [`Config::questions`] questions for
-//! bodies and one for heads; every answer is of a question that was asked. Absent: what a misbehaviour costs,
-//! which is [`crate::score`]'s.
+//! Invariants: no more than [`Config::window_bytes`] of bodies wait, and the first that is missing; a peer has at most
+//! [`Config::questions`] questions for bodies and one for heads; every answer is of a question that was asked. Absent:
+//! what a misbehaviour costs, which is [`crate::score`]'s.
 
+mod heads;
 mod window;
 
 use std::collections::BTreeMap;
@@ -24,8 +25,8 @@ use dotp2p_chain::params::Params;
 use dotp2p_chain::pow::Work;
 
 use crate::chain::{BlockVerdict, HeadsTaken};
-use crate::message::HEADS_MAX;
-use crate::presync::{Next, Presync};
+use crate::presync::Presync;
+use crate::relay::PATIENCE_MS;
 use crate::score::Misbehaviour;
 use window::Window;
 
@@ -85,7 +86,8 @@ pub enum Event<P> {
     BlocksTaken(Vec<(BlockHash, BlockVerdict)>),
     /// Blocks whose bodies are missing on the way to the best header, the lowest first.
     Missing(Vec<BlockHash>),
-    /// The work of the best header known, whoever brought it.
+    /// The work of the best header known, whoever brought it. The block of one that was announced is left to
+    /// [`crate::relay`] for a while.
     BestHeader(Work),
     /// Time has passed.
     Tick,
@@ -115,15 +117,25 @@ enum Heads {
     Asked {
         at_ms: u64,
     },
+    /// Asked, and no longer waited for; until its answer or failure comes, it is not asked again.
+    Late,
     Judged {
         is_full: bool,
     },
 }
 
-#[derive(Debug)]
+impl Heads {
+    fn is_waited_for(&self) -> bool {
+        matches!(self, Self::Asked { .. } | Self::Judged { .. })
+    }
+}
+
+#[derive(Debug, Default)]
 struct Peer {
-    /// Work of the chain that it claims to have.
+    /// Work of the chain that it is taken to have.
     claims: Work,
+    /// What it said itself of that.
+    told: Work,
     heads: Heads,
     presync: Option<Presync>,
     /// When it was asked for heads last.
@@ -139,10 +151,12 @@ pub struct Sync<P> {
     params: std::sync::Arc<Params>,
     peers: BTreeMap<P, Peer>,
     best: Work,
-    /// The last head stored of a run that goes on.
-    after: Option<BlockHash>,
-    /// Whether the chain is to be asked what is missing.
+    /// The last head stored of a run that goes on, and the work up to it.
+    after: Option<(BlockHash, Work)>,
+    /// Whether the chain is to be asked what is missing,
     wants_missing: bool,
+    /// and from when on, where a head came that nobody was asked for.
+    left_ms: Option<u64>,
     window: Window<P>,
     out: Vec<Action<P>>,
 }
@@ -152,7 +166,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
     #[must_use]
     pub fn new(config: Config, params: std::sync::Arc<Params>, best: Work) -> Self {
         let (peers, window) = (BTreeMap::new(), Window::new(config));
-        Self { config, params, peers, best, after: None, wants_missing: true, window, out: Vec::new() }
+        Self { config, params, peers, best, after: None, wants_missing: true, left_ms: None, window, out: Vec::new() }
     }
 
     /// Takes an event at `now_ms` (milliseconds of a clock that is never set); gives what to do, in order.
@@ -160,7 +174,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
         match event {
             Event::Connected(peer, claims) => {
                 let heads = Heads::Idle;
-                let new = Peer { claims, heads, presync: None, asked_ms: 0, rests_ms: 0 };
+                let new = Peer { claims, told: claims, heads, presync: None, asked_ms: 0, rests_ms: 0 };
                 self.peers.insert(peer.clone(), new);
                 self.window.connected(peer);
             }
@@ -168,6 +182,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
                 if let Some(it) = self.peers.get_mut(&peer) {
                     // Who announces what does not fit here has something that was not seen yet.
                     it.claims = it.claims.max(claims.unwrap_or(Work::MAX));
+                    it.told = claims.unwrap_or(it.told);
                     it.rests_ms = it.rests_ms.min(now_ms);
                 }
             }
@@ -191,7 +206,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
             Event::Missing(hashes) => self.window.missing(hashes),
             Event::BestHeader(work) => {
                 if work > self.best {
-                    self.wants_missing = true;
+                    self.left_ms = self.left_ms.or(Some(now_ms + PATIENCE_MS));
                 }
                 self.best = work;
             }
@@ -204,121 +219,13 @@ impl<P: Ord + Clone + Debug> Sync<P> {
     /// Whether bodies are missing, or a peer is being asked for heads.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        !self.window.is_empty() || self.peers.values().any(|peer| !matches!(peer.heads, Heads::Idle))
+        !self.window.is_empty() || self.peers.values().any(|peer| peer.heads.is_waited_for())
     }
 
-    fn heads_came(&mut self, peer: P, heads: Vec<BlockHead>, now_ms: u64) {
-        let Some(it) = self.peers.get_mut(&peer) else { return };
-        if !matches!(it.heads, Heads::Asked { .. }) {
-            return;
-        }
-        it.heads = Heads::Idle;
-        let is_full = heads.len() >= HEADS_MAX;
-        let follow = heads.windows(2).all(|two| matches!(two, [a, b] if b.header.prev_blockhash == a.hash()));
-        if !follow {
-            it.give_up(self.best, now_ms + self.config.rest_ms);
-            self.blame(peer, Misbehaviour::InvalidHeader, "they do not follow each other");
-            return;
-        }
-        let Some(presync) = &mut it.presync else {
-            if heads.is_empty() {
-                // It may have what we have by now, and nothing more.
-                it.give_up(self.best, now_ms + self.config.rest_ms);
-                self.after = None;
-                return;
-            }
-            it.heads = Heads::Judged { is_full };
-            self.out.push(Action::TakeHeads(peer, heads, false));
-            return;
-        };
-        let blame = match presync.heads(heads, !is_full, &self.params) {
-            Next::Ask(after) => {
-                it.heads = Heads::Asked { at_ms: now_ms };
-                self.out.push(Action::AskHeads(peer, Some(after)));
-                return;
-            }
-            Next::Store(heads) => {
-                it.heads = Heads::Judged { is_full };
-                if presync.is_done() {
-                    it.presync = None;
-                }
-                self.out.push(Action::TakeHeads(peer, heads, true));
-                return;
-            }
-            Next::Worthless | Next::Lie => (Misbehaviour::LowWorkHeaders, String::new()),
-            Next::Refused(error) if error.condemns() == Condemns::Nothing => {
-                it.give_up(self.best, now_ms + self.config.rest_ms);
-                return;
-            }
-            Next::Refused(error) => misbehaviour_of(&error),
-        };
-        it.give_up(self.best, now_ms.saturating_add(60 * self.config.rest_ms));
-        self.out.push(Action::Penalise(peer, blame.0, blame.1));
-    }
-
-    fn no_heads(&mut self, peer: &P, now_ms: u64) {
-        if let Some(it) = self.peers.get_mut(peer)
-            && matches!(it.heads, Heads::Asked { .. })
-        {
-            it.heads = Heads::Idle;
-            it.presync = None;
-            it.rests_ms = now_ms + self.config.rest_ms;
-            self.blame(peer.clone(), Misbehaviour::Timeout, "headers");
-        }
-    }
-
-    fn heads_taken(&mut self, peer: P, taken: HeadsTaken, now_ms: u64) {
-        let rest_ms = now_ms + self.config.rest_ms;
-        let blame = {
-            // Heads of a peer that left meanwhile are as good as any.
-            let mut gone = Peer { claims: Work::ZERO, heads: Heads::Idle, presync: None, asked_ms: 0, rests_ms: 0 };
-            let it = self.peers.get_mut(&peer).unwrap_or(&mut gone);
-            let is_full = matches!(std::mem::take(&mut it.heads), Heads::Judged { is_full: true });
-            match taken {
-                HeadsTaken::Stored { last, work } => {
-                    if !is_full {
-                        it.claims = work;
-                    }
-                    self.after = is_full.then_some(last);
-                    self.best = self.best.max(work);
-                    self.wants_missing = true;
-                    None
-                }
-                HeadsTaken::LowWork(fork, heads) => {
-                    let mut presync = Presync::new(*fork);
-                    match presync.heads(heads, !is_full, &self.params) {
-                        Next::Ask(after) => {
-                            it.presync = Some(presync);
-                            it.heads = Heads::Asked { at_ms: now_ms };
-                            it.asked_ms = now_ms;
-                            self.out.push(Action::AskHeads(peer.clone(), Some(after)));
-                            None
-                        }
-                        Next::Refused(error) => Some(misbehaviour_of(&error)),
-                        Next::Store(_) | Next::Worthless | Next::Lie => {
-                            Some((Misbehaviour::LowWorkHeaders, String::new()))
-                        }
-                    }
-                }
-                HeadsTaken::Unconnected => Some((Misbehaviour::Unconnected, String::new())),
-                HeadsTaken::Refused(error) if error.condemns() == Condemns::Nothing => {
-                    it.give_up(self.best, rest_ms);
-                    None
-                }
-                HeadsTaken::Refused(error) => Some(misbehaviour_of(&error)),
-                HeadsTaken::Other(_) => {
-                    it.give_up(self.best, rest_ms);
-                    None
-                }
-            }
-        };
-        if let Some(blame) = blame {
-            self.after = None;
-            if let Some(it) = self.peers.get_mut(&peer) {
-                it.give_up(self.best, now_ms.saturating_add(60 * self.config.rest_ms));
-            }
-            self.out.push(Action::Penalise(peer, blame.0, blame.1));
-        }
+    /// Bytes of bodies that wait for those before them.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> usize {
+        self.window.buffered_bytes()
     }
 
     fn blocks_taken(&mut self, verdicts: Vec<(BlockHash, BlockVerdict)>, now_ms: u64) {
@@ -332,9 +239,8 @@ impl<P: Ord + Clone + Debug> Sync<P> {
                     self.window.again(hash, from.as_ref());
                     self.out.extend(from.map(|peer| Action::Penalise(peer, Misbehaviour::InvalidBlock, reason)));
                 }
-                Condemns::Hash => {
-                    self.out.extend(from.map(|peer| Action::Penalise(peer, Misbehaviour::InvalidBlock, reason)));
-                }
+                // Beside its tip a node keeps and gives what the ledger has not judged: only the hash is condemned (B15).
+                Condemns::Hash => {}
                 Condemns::Nothing => self.window.rest(now_ms),
             }
         }
@@ -345,12 +251,12 @@ impl<P: Ord + Clone + Debug> Sync<P> {
         let late = |it: &Peer| matches!(it.heads, Heads::Asked { at_ms } if at_ms + self.config.timeout_ms <= now_ms);
         let late: Vec<P> = self.peers.iter().filter(|(_, it)| late(it)).map(|(peer, _)| peer.clone()).collect();
         for peer in late {
-            self.no_heads(&peer, now_ms);
+            self.blame_late(&peer, Heads::Late, now_ms);
         }
         for peer in self.window.tick(now_ms) {
             self.blame(peer, Misbehaviour::Timeout, "blocks that others wait for");
         }
-        if self.window.is_low() {
+        if self.window.is_low() || self.left_ms.is_some_and(|left_ms| left_ms <= now_ms) {
             self.wants_missing = true;
         }
     }
@@ -361,7 +267,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
 
     /// Whatever can be asked now.
     fn ask(&mut self, now_ms: u64) {
-        let is_asking = |it: &Peer| !matches!(it.heads, Heads::Idle) && it.presync.is_none();
+        let is_asking = |it: &Peer| it.heads.is_waited_for() && it.presync.is_none();
         if !self.peers.values().any(is_asking) {
             let best = self.best;
             let could = |it: &Peer| matches!(it.heads, Heads::Idle) && it.claims > best && it.rests_ms <= now_ms;
@@ -370,7 +276,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
                 it.heads = Heads::Asked { at_ms: now_ms };
                 it.asked_ms = now_ms;
                 it.presync = None;
-                self.out.push(Action::AskHeads(peer.clone(), self.after));
+                self.out.push(Action::AskHeads(peer.clone(), self.after.map(|(last, _)| last)));
             }
         }
         // A peer in presync whose heads were stored goes on by itself.
@@ -388,6 +294,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
             self.out.push(Action::TakeBlocks(hashes, blocks));
         }
         if std::mem::take(&mut self.wants_missing) {
+            self.left_ms = None;
             self.out.push(Action::WantMissing(u32::try_from(self.config.window).unwrap_or(u32::MAX)));
         }
     }

@@ -85,16 +85,13 @@ fn a_sender_that_does_not_answer_loses_the_block_to_the_next() {
 }
 
 #[test]
-fn an_invalid_block_is_the_fault_of_all_who_announced_it() {
+fn an_invalid_block_is_not_passed_on_and_nobodys_fault_who_passed_it_on() {
     let mut machine = Machine::default();
     let (hash, _) = begun(&mut machine, &[]);
     machine.on(Event::Announced(2, 22, compact(0)), 0);
     let refused = BlockVerdict::Refused { condemns: Condemns::Hash, reason: "N8f".to_owned() };
-    let blamed = |peer, message| {
-        let blame = Action::Penalise(peer, Misbehaviour::InvalidBlock, "N8f".to_owned());
-        [Action::Report(peer, message, Worth::Reject), blame]
-    };
-    assert_eq!(machine.on(Event::Taken(hash, refused), 0), [blamed(1, 11), blamed(2, 22)].concat());
+    let ignored = [1, 2].map(|peer| Action::Report(peer, 11 * peer, Worth::Ignore));
+    assert_eq!(machine.on(Event::Taken(hash, refused), 0), ignored);
 }
 
 #[test]
@@ -124,4 +121,36 @@ fn no_more_than_so_many_blocks_and_senders_are_held() {
         assert_eq!(machine.on(Event::Announced(peer, 1, other(0)), 0), []);
     }
     assert_eq!(machine.on(Event::Announced(9, 9, other(0)), 0), [Action::Report(9, 9, Worth::Ignore)]);
+}
+
+#[test]
+fn a_sender_that_is_gone_is_not_asked() {
+    let here = |part: Option<Vec<u8>>| {
+        let mut machine = Machine::default();
+        let hash = compact(1).head.hash();
+        machine.on(Event::Announced(1, 11, compact(1)), 0);
+        machine.on(Event::Gone(1), 0);
+        machine.on(Event::Judged(hash, stored(hash)), 0);
+        let filled = machine.on(Event::Filled(hash, vec![part]), 0);
+        (machine, hash, filled)
+    };
+    let left = [Action::Report(1, 11, Worth::Ignore), Action::Claims(1)];
+    let (machine, hash, filled) = here(None);
+    assert_eq!(filled, left);
+    assert!(!machine.has(&hash));
+    let (mut machine, hash, filled) = here(Some(vec![0]));
+    assert!(matches!(filled.as_slice(), [Action::Take(..)]), "nobody is needed: {filled:?}");
+    let refused = BlockVerdict::Refused { condemns: Condemns::Message, reason: "tx_root".to_owned() };
+    assert_eq!(machine.on(Event::Taken(hash, refused), 0), left);
+}
+
+#[test]
+fn of_the_senders_only_those_that_are_here_are_asked_next() {
+    let mut machine = Machine::default();
+    let (hash, _) = begun(&mut machine, &[false]);
+    for peer in [2, 3] {
+        machine.on(Event::Announced(peer, 11 * peer, compact(1)), 0);
+    }
+    assert_eq!(machine.on(Event::Gone(2), 0), []);
+    assert_eq!(machine.on(Event::Nothing(1, hash), 0), [Action::AskBlock(3, hash)]);
 }

@@ -12,6 +12,7 @@ use dotp2p_chain::header_tree::HeaderTree;
 use dotp2p_chain::params::Params;
 
 use super::*;
+use crate::message::HEADS_MAX;
 use crate::presync::{Fork, Judge};
 
 type Machine = Sync<u8>;
@@ -68,7 +69,9 @@ impl Taker {
         if !is_proven && judge.work() <= self.threshold {
             return HeadsTaken::LowWork(Box::new(fork), new);
         }
-        new.iter().for_each(|head| assert!(self.tree.insert(&head.header).is_ok()));
+        for head in &new {
+            self.tree.insert(&head.header).unwrap();
+        }
         HeadsTaken::Stored { last: judge.last(), work: judge.work() }
     }
 
@@ -296,4 +299,129 @@ fn what_cannot_be_taken_now_is_not_asked_for_again_at_once() {
     let rest_ms = Config::default().rest_ms;
     assert_eq!(machine.on(Event::Missing(vec![hash]), rest_ms - 1), []);
     assert_eq!(machine.on(Event::Missing(vec![hash]), rest_ms), [Action::AskBlocks(1, 1, vec![hash])]);
+}
+
+/// A machine with room for two bodies of the length expected at first, and peers that claim nothing.
+fn narrow(peers: &[u8]) -> Machine {
+    let params = Arc::new(Params::regtest());
+    let config = Config { window_bytes: 8 << 10, question_bytes: 1, ..Config::default() };
+    let mut machine = Machine::new(config, params, Work::ZERO);
+    peers.iter().for_each(|peer| drop(machine.on(Event::Connected(*peer, Work::ZERO), 0)));
+    machine
+}
+
+/// The body of a block with so many bytes behind it that it is no more.
+fn padded(block: &Block, len: usize) -> Vec<u8> {
+    let mut bytes = block.encode();
+    bytes.resize(len, 0);
+    bytes
+}
+
+#[test]
+fn the_first_that_is_missing_is_asked_for_though_the_window_is_full() {
+    let blocks = branch(&Params::regtest().genesis, 2, 1);
+    let (first, second) = (blocks[0].hash(), blocks[1].hash());
+    let mut machine = narrow(&[1, 2]);
+    let asked = machine.on(Event::Missing(vec![first, second]), 0);
+    assert_eq!(asked, [Action::AskBlocks(1, 0, vec![first]), Action::AskBlocks(2, 1, vec![second])]);
+    assert_eq!(machine.on(Event::Blocks(2, 1, vec![padded(&blocks[1], 8_000)]), 0), []);
+    let again = machine.on(Event::NoBlocks(1, 0), 0);
+    assert!(again.contains(&Action::AskBlocks(2, 2, vec![first])), "{again:?}");
+}
+
+#[test]
+fn bodies_longer_than_expected_do_not_wait_beyond_the_windows_bytes() {
+    let blocks = branch(&Params::regtest().genesis, 2, 1);
+    let (first, second) = (blocks[0].hash(), blocks[1].hash());
+    let mut machine = narrow(&[1, 2]);
+    machine.on(Event::Missing(vec![first, second]), 0);
+    let again = machine.on(Event::Blocks(2, 1, vec![padded(&blocks[1], 9_000)]), 0);
+    assert_eq!((machine.buffered_bytes(), again), (0, vec![]), "there is no room for it now");
+    let body = padded(&blocks[0], 9_000);
+    let taken = machine.on(Event::Blocks(1, 0, vec![body.clone()]), 0);
+    assert_eq!(taken, [Action::TakeBlocks(vec![first], vec![body])]);
+    assert!(machine.on(Event::Tick, 0).contains(&Action::AskBlocks(1, 2, vec![second])), "now there is");
+}
+
+/// What a chain says of heads above genesis whose branch must have more than `threshold`.
+fn low_work(heads: &[BlockHead], threshold: Work) -> HeadsTaken {
+    let genesis = Params::regtest().genesis.head.header;
+    let context = HeaderTree::new(&genesis).context(&genesis.hash()).unwrap();
+    HeadsTaken::LowWork(Box::new(Fork { context, work: Work::ZERO, threshold }), heads.to_vec())
+}
+
+#[test]
+fn a_peer_that_left_while_its_heads_were_judged_is_not_asked_for_more() {
+    let heads: Vec<BlockHead> = branch(&Params::regtest().genesis, 3, 1).iter().map(|block| block.head).collect();
+    for is_back in [false, true] {
+        let mut machine = narrow(&[]);
+        machine.on(Event::Connected(1, Work::MAX), 0);
+        assert_eq!(machine.on(Event::Heads(1, heads.clone()), 0), [Action::TakeHeads(1, heads.clone(), false)]);
+        machine.on(Event::Gone(1), 0);
+        if is_back {
+            assert_eq!(machine.on(Event::Connected(1, Work::MAX), 0), [Action::AskHeads(1, None)]);
+        }
+        assert_eq!(machine.on(Event::HeadsTaken(1, low_work(&heads, Work::ZERO)), 0), []);
+    }
+}
+
+#[test]
+fn a_question_for_heads_that_is_late_is_blamed_once_and_not_put_again_before_it_ends() {
+    let mut machine = narrow(&[]);
+    assert_eq!(machine.on(Event::Connected(1, Work::MAX), 0)[0], Action::AskHeads(1, None));
+    let late_ms = Config::default().timeout_ms;
+    let blamed = machine.on(Event::Tick, late_ms);
+    assert!(matches!(blamed.as_slice(), [Action::Penalise(1, Misbehaviour::Timeout, _)]), "{blamed:?}");
+    assert_eq!(machine.on(Event::Claims(1, Some(Work::MAX)), late_ms + 1), [], "the first one may still be answered");
+    assert_eq!(machine.on(Event::NoHeads(1), late_ms + 5_000), [Action::AskHeads(1, None)]);
+}
+
+#[test]
+fn an_invalid_block_condemns_its_hash_and_not_who_gave_it() {
+    let blocks = branch(&Params::regtest().genesis, 1, 1);
+    let hash = blocks[0].hash();
+    let mut machine = narrow(&[1]);
+    machine.on(Event::Missing(vec![hash]), 0);
+    machine.on(Event::Blocks(1, 0, vec![blocks[0].encode()]), 0);
+    let refused = BlockVerdict::Refused { condemns: Condemns::Hash, reason: "N8f".to_owned() };
+    let after = machine.on(Event::BlocksTaken(vec![(hash, refused)]), 0);
+    assert!(matches!(after.as_slice(), [Action::WantMissing(_)]), "{after:?}");
+}
+
+#[test]
+fn full_answers_that_lead_no_further_are_not_asked_for_again() {
+    let heads: Vec<BlockHead> =
+        branch(&Params::regtest().genesis, HEADS_MAX, 1).iter().map(|block| block.head).collect();
+    let last = heads.last().unwrap().hash();
+    let mut machine = narrow(&[]);
+    machine.on(Event::Connected(1, Work::MAX), 0);
+    for asked in [Some(Action::AskHeads(1, Some(last))), None] {
+        machine.on(Event::Heads(1, heads.clone()), 0);
+        let stored = HeadsTaken::Stored { last, work: Work::from_le_bytes([1; 32]) };
+        let next = machine.on(Event::HeadsTaken(1, stored), 0);
+        assert_eq!(next.into_iter().find(|action| matches!(action, Action::AskHeads(..))), asked);
+    }
+}
+
+#[test]
+fn who_mined_on_a_short_branch_and_claimed_nothing_is_not_blamed_for_it() {
+    let heads: Vec<BlockHead> = branch(&Params::regtest().genesis, 3, 1).iter().map(|block| block.head).collect();
+    for (told, is_blamed) in [(Work::ZERO, false), (Work::MAX, true)] {
+        let mut machine = narrow(&[]);
+        machine.on(Event::Connected(1, told), 0);
+        machine.on(Event::Claims(1, None), 0);
+        assert_eq!(machine.on(Event::Heads(1, heads.clone()), 0), [Action::TakeHeads(1, heads.clone(), false)]);
+        let after = machine.on(Event::HeadsTaken(1, low_work(&heads, Work::MAX)), 0);
+        let blamed = Action::Penalise(1, Misbehaviour::LowWorkHeaders, String::new());
+        assert_eq!(after, if is_blamed { vec![blamed] } else { vec![] });
+    }
+}
+
+#[test]
+fn a_block_that_was_announced_is_left_to_the_relay_for_a_while() {
+    let mut machine = narrow(&[1]);
+    assert_eq!(machine.on(Event::BestHeader(Work::from_le_bytes([1; 32])), 0), []);
+    assert_eq!(machine.on(Event::Tick, PATIENCE_MS - 1), []);
+    assert!(matches!(machine.on(Event::Tick, PATIENCE_MS).as_slice(), [Action::WantMissing(_)]));
+    assert_eq!(machine.on(Event::Tick, 2 * PATIENCE_MS), []);
 }

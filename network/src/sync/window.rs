@@ -80,6 +80,11 @@ impl<P: Ord + Clone + Debug> Window<P> {
         self.order.is_empty()
     }
 
+    pub(super) fn buffered_bytes(&self) -> usize {
+        let waits = |state: &State<P>| if let State::Here { bytes, .. } = state { bytes.len() } else { 0 };
+        self.states.values().map(waits).sum()
+    }
+
     /// Whether more should be asked of the chain.
     pub(super) fn is_low(&self) -> bool {
         !self.order.is_empty() && self.order.len() < self.config.window / 2
@@ -117,6 +122,7 @@ impl<P: Ord + Clone + Debug> Window<P> {
             it.rests_ms = rests_ms;
         }
         let mut blame = None;
+        let (first, mut waiting) = (self.first(), self.buffered_bytes());
         for bytes in blocks {
             let hash = bytes.get(..Header::LEN).map(|header| BlockHash(sha256d(header)));
             // In the order asked, some may be left out.
@@ -126,7 +132,10 @@ impl<P: Ord + Clone + Debug> Window<P> {
                 break;
             };
             self.body_bytes = (7 * self.body_bytes + bytes.len()) / 8;
-            if let Some(state @ (State::Free | State::Asked { .. })) = self.states.get_mut(&hash) {
+            // Bodies longer than expected are fetched again once there is room; the first is never left out.
+            let fits = waiting + bytes.len() <= self.config.window_bytes || first == Some(hash);
+            if let Some(state @ (State::Free | State::Asked { .. })) = self.states.get_mut(&hash).filter(|_| fits) {
+                waiting += bytes.len();
                 *state = State::Here { peer: peer.clone(), bytes };
             }
         }
@@ -226,27 +235,27 @@ impl<P: Ord + Clone + Debug> Window<P> {
         let at_once = (question_bytes / each).clamp(1, BLOCKS_MAX);
         let mut free: VecDeque<BlockHash> =
             self.order.iter().filter(|hash| self.states.get(hash) == Some(&State::Free)).copied().collect();
-        let (mut asked, mut of_no_use) = (Vec::new(), BTreeSet::new());
+        let first = self.first();
+        let mut asked = Vec::new();
+        // Those that have nothing to give of what is left.
+        let mut useless: BTreeSet<P> = BTreeSet::new();
         // Whoever has least to answer comes next, so that a few blocks do not all go to one.
         while !free.is_empty() {
-            let is_first = asked.is_empty() && !self.states.values().any(|state| matches!(state, State::Here { .. }));
             let may = |peer: &P, it: &Peer| {
-                it.questions.len() < questions && it.rests_ms <= now_ms && !of_no_use.contains(peer)
+                it.questions.len() < questions && it.rests_ms <= now_ms && !useless.contains(peer)
             };
-            let next =
-                self.peers.iter_mut().filter(|(peer, it)| may(peer, it)).min_by_key(|(_, it)| it.questions.len());
-            let Some((peer, it)) = next else { break };
-            let fits = (room / each).min(at_once).max(usize::from(is_first));
+            let next = self.peers.iter_mut().filter(|(peer, it)| may(peer, it));
+            let Some((peer, it)) = next.min_by_key(|(_, it)| it.questions.len()) else { break };
+            // The first is asked for even if there is no room: everything else waits for it.
+            let has_room = |count: usize, hash: &BlockHash| count < room / each || count == 0 && Some(*hash) == first;
             let (mut hashes, mut left) = (Vec::new(), VecDeque::new());
-            while hashes.len() < fits {
-                let Some(hash) = free.pop_front() else { break };
+            while let Some(hash) = free.pop_front_if(|hash| hashes.len() < at_once && has_room(hashes.len(), hash)) {
                 if self.lied.contains(&(hash, peer.clone())) { left.push_back(hash) } else { hashes.push(hash) }
             }
             left.append(&mut free);
             free = left;
             if hashes.is_empty() {
-                // There is no room, or it lied about each.
-                of_no_use.insert(peer.clone());
+                useless.insert(peer.clone());
                 continue;
             }
             room = room.saturating_sub(hashes.len() * each);
@@ -259,6 +268,12 @@ impl<P: Ord + Clone + Debug> Window<P> {
             asked.push((peer.clone(), no, hashes));
         }
         asked
+    }
+
+    /// The first block that was not handed over.
+    fn first(&self) -> Option<BlockHash> {
+        let is_handed_over = |hash: &&BlockHash| matches!(self.states.get(hash), Some(State::HandedOver { .. }));
+        self.order.iter().find(|hash| !is_handed_over(hash)).copied()
     }
 
     /// The bodies that come next and are all here, unless enough are handed over already.
