@@ -8,9 +8,9 @@ from nodes import A, Refused, TLD, check, until
 from payer import Payer
 
 NODES, LEFT = 10, 3
-SETUP_S, MERGE_S, HEAL_S, SERVED_S = 120, 60, 300, 2
+SETUP_S, POOL_S, MERGE_S, HEAL_S, SERVED_S = 120, 5, 60, 300, 2
 PAYS = 25  # Of one payer, at most so many wait in a pool.
-BLOCKS_MAX = 30
+BLOCKS_MAX = 10
 DISCOVERS = os.environ.get("ISLANDS_DISCOVERY", "1") != "0"
 
 
@@ -146,6 +146,7 @@ def islands(net, blocks, rng, goal):
     began = time.monotonic()
     winner = rng.choice(("west", "east"))
     for side, its in sides.items():
+        print(f"{side} alone", flush=True)
         apart(its, heads[side], signed[side], [*ops.rivals, *ops.own[side]], blocks + (side == winner), rng)
     loser = "east" if winner == "west" else "west"
     before = {side: nodes.says(heads[side], names) for side in sides}
@@ -193,21 +194,19 @@ def apart(its, head, signed, claimed, blocks, rng):
     """A side by itself: its ops, spread over its blocks."""
     start = head.call("getblockcount")
     chunk = max(2, blocks // 20)
-    at = made = 0
+    at, made, home = 0, 0, {}
     while made < blocks:
         step = min(chunk, blocks - made)
         upto = len(signed) * (made + step) // blocks
         for encoded, txid, *_ in signed[at:upto]:
-            node = rng.choice(its)
-            if head is not node:
-                # Each payer's follow one another: told where they are in order.
-                agree_on_pool(node, head)
+            # A payer's go in by one node, and the next when whoever mines has the one before.
+            node = home.setdefault(encoded[2:66], rng.choice(its))
             check(node.call("sendrawtransaction", encoded) == txid, f"another txid than {txid}")
+            until(f"{head.name} has what {node.name} was given", POOL_S, lambda txid=txid: txid in head.call("getrawmempool"), 0.005)
         at = upto
         # The last ten blocks finish what is begun.
         while claimed and made < blocks - 10 and len([it for it in head.call("name_registrations") if it["step"] not in ("done", "failed")]) < 8:
             head.call("name_register", claimed.pop(), records("192.0.2.9"), 5)
-        agree_on_pool(*its)
         for _ in range(step):
             generate(head, 1)
         made += step
@@ -216,7 +215,28 @@ def apart(its, head, signed, claimed, blocks, rng):
 
 
 def agree_on_pool(*its):
-    until("one pool", SETUP_S, lambda: len({tuple(sorted(node.call("getrawmempool"))) for node in its}) == 1, 0.01)
+    """Waits until all have the same transactions in their pools; what these lack where they never do, in words."""
+    def pools():
+        return {node: set(node.call("getrawmempool")) for node in its}
+
+    try:
+        until("one pool", POOL_S, lambda: len({frozenset(pool) for pool in pools().values()}) == 1, 0.01)
+    except nodes.Lost:
+        found = pools()
+        every = set().union(*found.values())
+        return {node.name: [show(its, txid) for txid in sorted(every - pool)[:5]] for node, pool in found.items() if pool != every}
+    return None
+
+
+def show(its, txid):
+    """A transaction by what it does."""
+    for other in its:
+        try:
+            it = other.call("getrawtransaction", txid, True)
+        except Refused:
+            continue
+        return f"{it['payer'][:16]}'s nonce {it['nonce']} {', '.join(op['op'] for op in it['ops'])}"
+    return txid
 
 
 def all_mined(lan, winner, loser, signed, claimed):
@@ -234,7 +254,9 @@ def all_mined(lan, winner, loser, signed, claimed):
         if None not in (in_blocks, in_registrations):
             return in_blocks, in_registrations
         # What the losing side takes back into its pool is on its way to whoever mines.
-        agree_on_pool(winner, loser)
+        lacking = agree_on_pool(winner, loser)
+        if lacking:
+            print(f"{count} blocks after the merge these lack: {lacking}", flush=True)
         generate(winner, 1)
         agree(lan)
     pools = {node.name: len(node.call("getrawmempool")) for node in lan}

@@ -144,7 +144,7 @@ def hostile(net, count, rng, goal):
         node.address = node.call("getnewaddress")
     until("the honest peer is connected", 30, lambda: victim.peer_count() == 1)
     honest.call("generatetoaddress", 10, honest.address)
-    honest.call("name_register", "alice", [{"owner": "@", "type": "A", "data": "192.0.2.1"}], 1)
+    honest.call("name_register", "alice", [{"owner": "@", "type": "A", "data": "192.0.2.1"}], 10)
     until("alice is registered", 60, lambda: (honest.call("generatetoaddress", 1, honest.address), honest.call("name_registrations"))[1][0]["step"] == "done")
     until("the victim has the tip", 30, lambda: victim.tip() == honest.tip())
     figures = []
@@ -162,6 +162,8 @@ def hostile(net, count, rng, goal):
             check(time.monotonic() - began < 10 * HOSTILE_S, f"{crowd.opened} connections made in all that time")
             longest_s = max(longest_s, relay_once(victim, honest, relayed))
             relayed += 1
+            # A name's ten years are over after 2,000 blocks.
+            until("it is time for the next", 1, lambda: time.monotonic() - began >= 0.1 * relayed, 0.02)
             most = max(most, victim.stat()[1])
             if joined_s is None and newcomer.tip() == honest.tip():
                 joined_s = time.monotonic() - came_s
