@@ -140,7 +140,8 @@ def islands(net, blocks, rng, goal):
     signed = {side: ops.of(side) for side in sides}
     common = lan[0].call("getblockcount")
     total, conflicting = ops.count()
-    print(f"{common} blocks in common, {len(accounts)} accounts with a name each; {total} ops, {conflicting} of them conflict", flush=True)
+    print(f"{common} blocks in common, {len(accounts)} accounts with a name each; {total} ops, {conflicting} of them conflict",
+          flush=True)
 
     west.do("link", "set", cable, "down")
     began = time.monotonic()
@@ -205,13 +206,17 @@ def apart(its, head, signed, claimed, blocks, rng):
             until(f"{head.name} has what {node.name} was given", POOL_S, lambda txid=txid: txid in head.call("getrawmempool"), 0.005)
         at = upto
         # The last ten blocks finish what is begun.
-        while claimed and made < blocks - 10 and len([it for it in head.call("name_registrations") if it["step"] not in ("done", "failed")]) < 8:
+        while claimed and made < blocks - 10 and under_way(head) < 8:
             head.call("name_register", claimed.pop(), records("192.0.2.9"), 5)
         for _ in range(step):
             generate(head, 1)
         made += step
         agree(its)
     check(head.call("getblockcount") == start + blocks, "other blocks than were asked for")
+
+
+def under_way(node):
+    return sum(it["step"] not in ("done", "failed") for it in node.call("name_registrations"))
 
 
 def agree_on_pool(*its):
@@ -224,7 +229,8 @@ def agree_on_pool(*its):
     except nodes.Lost:
         found = pools()
         every = set().union(*found.values())
-        return {node.name: [show(its, txid) for txid in sorted(every - pool)[:5]] for node, pool in found.items() if pool != every}
+        return {node.name: [show(its, txid) for txid in sorted(every - pool)[:5]]
+                for node, pool in found.items() if pool != every}
     return None
 
 
@@ -245,7 +251,7 @@ def all_mined(lan, winner, loser, signed, claimed):
     in_blocks = in_registrations = None
     for count in range(BLOCKS_MAX + 1):
         found = winner.call_all("getrawtransaction", [[txid, True] for txid in sorted(waiting)])
-        waiting = {txid for txid, it in zip(sorted(waiting), found) if isinstance(it, Refused) or not (it.get("confirmations") or 0) > 0}
+        waiting = {txid for txid, it in zip(sorted(waiting), found) if isinstance(it, Refused) or not it["confirmations"]}
         if in_blocks is None and not waiting:
             in_blocks = count
         steps = {it["name"]: it["step"] for it in loser.call("name_registrations")}
@@ -260,7 +266,7 @@ def all_mined(lan, winner, loser, signed, claimed):
         generate(winner, 1)
         agree(lan)
     pools = {node.name: len(node.call("getrawmempool")) for node in lan}
-    check(False, f"{BLOCKS_MAX} blocks later {len(waiting)} transactions are not mined, registrations {steps}; pools {pools}")
+    check(False, f"{BLOCKS_MAX} blocks later {len(waiting)} transactions are not mined; registrations {steps}; pools {pools}")
 
 
 GRAPHS = ("line", "ring", "random")
@@ -274,7 +280,7 @@ def updates(net, rounds, rng, goal):
     for graph in GRAPHS:
         for number, node in enumerate(lan):
             before = {"line": lan[max(0, number - 1):number], "ring": [lan[number - 1]],
-                      "random": [lan[number - 1], *rng.sample([it for it in lan if it is not node], 2)] if number else []}[graph]
+                      "random": [*lan[max(0, number - 1):number], *rng.sample([it for it in lan if it is not node], 2)]}[graph]
             node.peers = [it.at() for it in dict.fromkeys(before)]
             node.start()
         links = {"line": NODES - 1, "ring": NODES, "random": NODES - 1}[graph]
@@ -285,14 +291,16 @@ def updates(net, rounds, rng, goal):
         latencies = [one_update(lan, first, miner, f"198.51.100.{number}") for number in range(rounds)]
         withdrawn += [one_replaced(lan, first, account, number) for number in range(max(1, rounds // 3))]
         latencies.sort()
-        goal(latencies[-1] <= SERVED_S, f"in a {graph}, an update was served everywhere after {latencies[-1]:.2f} s, the goal is {SERVED_S} s")
-        figures.append(f"{graph} {latencies[len(latencies) // 2]:.2f} s in the median, {latencies[-1]:.2f} at most")
+        longest_s = latencies[-1]
+        goal(longest_s <= SERVED_S, f"in a {graph}, served everywhere after {longest_s:.2f} s, the goal is {SERVED_S} s")
+        figures.append(f"{graph} {latencies[len(latencies) // 2]:.2f} s in the median, {longest_s:.2f} at most")
         print(figures[-1], flush=True)
         for node in lan:
             node.end()
             check("panicked" not in node.said(), f"{node.name} panicked")
-    print(f"assurance: {rounds * len(GRAPHS)} updates served by DNS on ten nodes before any block: {'; '.join(figures)}; all stayed over"
-          f" their blocks; {len(withdrawn)} replaced by a transaction without them withdrawn everywhere, after {max(withdrawn):.2f} s at most")
+    print(f"assurance: {rounds * len(GRAPHS)} updates served by DNS on ten nodes before any block: {'; '.join(figures)}; all"
+          f" stayed over their blocks; {len(withdrawn)} replaced by a transaction without them withdrawn everywhere, after"
+          f" {max(withdrawn):.2f} s at most")
 
 
 def prepare(first, miner):
@@ -358,5 +366,5 @@ def one_replaced(lan, first, account, number):
     agree(lan)
     check(served_everywhere(lan, "bob", before) < 1, "the replaced update came back")
     check(all(not node.call("getrawmempool") for node in lan), "something is left in a pool")
-    check((first.call("getrawtransaction", txid, True).get("confirmations") or 0) > 0, "the replacement was not mined")
+    check(first.call("getrawtransaction", txid, True)["confirmations"] > 0, "the replacement was not mined")
     return took_s

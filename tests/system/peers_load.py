@@ -130,7 +130,7 @@ def hostile(net, count, rng, goal):
     net.switch("switch", [*spaces, *newcomers])
     for number, space in enumerate((spaces[0], spaces[1], *newcomers)):
         space.address(f"10.{200 + number}.0.1", 8)
-    # One network of 16 addresses each for the many, and one address for the few.
+    # Each in a network of its own: of one, only so many are let in.
     sources = [f"10.{1 + number // 250}.{number % 250}.1" for number in range(500)]
     commands = "".join(f"addr add {ip}/8 dev eth0\n" for ip in sources)
     batch = net.folder / "addresses"
@@ -145,7 +145,12 @@ def hostile(net, count, rng, goal):
     until("the honest peer is connected", 30, lambda: victim.peer_count() == 1)
     honest.call("generatetoaddress", 10, honest.address)
     honest.call("name_register", "alice", [{"owner": "@", "type": "A", "data": "192.0.2.1"}], 10)
-    until("alice is registered", 60, lambda: (honest.call("generatetoaddress", 1, honest.address), honest.call("name_registrations"))[1][0]["step"] == "done")
+
+    def is_registered():
+        honest.call("generatetoaddress", 1, honest.address)
+        return honest.call("name_registrations")[0]["step"] == "done"
+
+    until("alice is registered", 60, is_registered)
     until("the victim has the tip", 30, lambda: victim.tip() == honest.tip())
     figures = []
     for number, (label, ips) in enumerate((("one address", sources[:1]), (f"{len(sources)} networks", sources))):
@@ -174,9 +179,9 @@ def hostile(net, count, rng, goal):
         goal(grown <= HOSTILE_MIB_MAX, f"a crowd of {label} grew the node by {grown:.1f} MiB, the goal is {HOSTILE_MIB_MAX}")
         goal(joined_s is not None, f"beside a crowd of {label} an honest newcomer did not get in within {HOSTILE_S:.0f} s")
         joined = "never got in" if joined_s is None else f"had the tip after {joined_s:.1f} s"
-        figures.append(f"of {label}: {crowd.opened:,} connections, {crowd.most:,} at a time, {crowd.sent / MIB:.1f} MiB sent: the node grew by"
-                       f" {grown:.1f} MiB at most and took {100 * share:.0f} % of a core, {relayed} updates and blocks were relayed, the"
-                       f" slowest in {longest_s:.2f} s, an honest newcomer {joined}")
+        figures.append(f"of {label}: {crowd.opened:,} connections, {crowd.most:,} at a time, {crowd.sent / MIB:.1f} MiB sent:"
+                       f" the node grew by {grown:.1f} MiB at most and took {100 * share:.0f} % of a core, {relayed} updates and"
+                       f" blocks were relayed, the slowest in {longest_s:.2f} s, an honest newcomer {joined}")
         print(figures[-1], flush=True)
     bans = [ban["address"] for ban in victim.call("listbanned")]
     check(not any(honest.space.ip in ban for ban in bans), f"the honest peer is banned: {bans}")

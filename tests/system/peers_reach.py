@@ -1,5 +1,6 @@
 """Scenarios of who reaches whom: nearby, behind routers, and with a key."""
 
+import socket
 import subprocess
 import time
 
@@ -65,7 +66,8 @@ def one_cable(net, pair, label):
     kinds = sorted({peer["connection_type"] for node in (one, other) for peer in node.call("getpeerinfo")})
     check(kinds == ["inbound", "nearby"], f"found by {kinds}")
     one.call("name_register", "alice", RECORDS, 1)
-    resolved_s, _ = until("the name resolves on the other", JOIN_S, lambda: other.resolve(f"alice.{TLD}", A) == (0, ["192.0.2.7"]))
+    answer = (0, ["192.0.2.7"])
+    resolved_s, _ = until("the name resolves on the other", JOIN_S, lambda: other.resolve(f"alice.{TLD}", A) == answer)
     for node in (one, other):
         node.end()
     print(f"{label}: found after {found_s:.1f} s, registered there and resolved here {resolved_s:.1f} s later", flush=True)
@@ -73,7 +75,7 @@ def one_cable(net, pair, label):
 
 
 def nat(net, _, rng, goal):
-    """Two nodes behind routers of their own, and a third in the open: it may not be the one they speak through for good."""
+    """Two nodes behind routers of their own, and a third in the open, the only one they are told of."""
     wan = net.switch("wan")
     middle_space = net.space("middle")
     net.plug(wan, middle_space)
@@ -111,10 +113,11 @@ def nat(net, _, rng, goal):
     met_s = time.monotonic() - began
     if not how:
         raise Lost("two nodes behind NAT did not connect through a third, not even where they were told how")
+    # Not only a connection: they have told each other how high their chains are.
+    until("they speak", JOIN_S, lambda: [peer for peer in met() if peer["height"] is not None])
     is_relayed = met()[0]["relayed"]
     alice.create_wallet()
     alice.address = alice.call("getnewaddress")
-    # Through the middle they would meet anyway: it is no peer of theirs any more, only their relay.
     alice.call("generatetoaddress", 5, alice.address)
     until("bob has alice's blocks", JOIN_S, lambda: bob.tip() == alice.tip())
     for node in (alice, bob, middle):
@@ -203,7 +206,6 @@ def psk(net, blocks, rng, goal):
 
 def heard(space, ip):
     """What a node says to somebody who connects and sends what libp2p would without a key."""
-    import socket
     with space.entered(), socket.create_connection((ip, P2P_PORT), timeout=10) as sock:
         sock.sendall(bytes(24) + b"\x13/multistream/1.0.0\n" * 4)
         told = b""

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import nodes
-from nodes import A, END_S, Gone, Node, NotStarted, TLD, check, until
+from nodes import A, END_S, Node, TLD, check, until
 
 CPU_SHARE_MAX = 1.25
 KILLS = 10
@@ -86,7 +86,7 @@ def check_same(node, picture, said, active, prover):
     for name in (*active[:3], *active[-3:]):
         ours, theirs = node.call("name_proof", name), prover.call("name_proof", name)
         check(ours == theirs, f"{node.name} proves {name} by {ours}, not {theirs}")
-    nodes.check_dns(node, said, [name for name in active[-3:]])
+    nodes.check_dns(node, said, active[-3:])
 
 
 def join(net, blocks, rng, goal):
@@ -118,7 +118,10 @@ def join(net, blocks, rng, goal):
     cpu_s, join_s = joiner.stat()[0], time.monotonic() - began
     check_same(joiner, picture, said, active, lan[0])
     share = cpu_s / import_cpu_s
-    goal(share <= CPU_SHARE_MAX, f"joining took {share:.2f} times the CPU time of an import, the goal is {CPU_SHARE_MAX}")
+    # CPU time is told in hundredths of a second: of a short chain it says nothing.
+    is_fair = import_cpu_s >= 0.3
+    goal(share <= CPU_SHARE_MAX or not is_fair,
+         f"joining took {share:.2f} times the CPU time of an import, the goal is {CPU_SHARE_MAX}")
     joiner.end()
     # Over a cable so slow that the kills come meanwhile.
     net.switches[0].limit(killed.space, max(100_000, file.stat().st_size * 8 // SLOW_S))
