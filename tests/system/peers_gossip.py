@@ -105,7 +105,7 @@ class Ops:
 
 
 def islands(net, blocks, rng, goal):
-    """Ten nodes on two switches; the cable between the switches is cut, and joined again."""
+    """Ten nodes on two switches; the cable between the switches is cut, and joined again. At least 20 blocks."""
     spaces = [net.space(f"n{number}") for number in range(NODES)]
     west = net.switch("west", spaces[:LEFT])
     east = net.switch("east", spaces[LEFT:])
