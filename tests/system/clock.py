@@ -32,7 +32,7 @@ import sys
 import threading
 import time
 
-from nodes import A, Lost, Node, NotStarted, Refused, check, finish, scratch
+from nodes import A, Lost, Node, NotStarted, Refused, check, finish, scratch, until
 
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86400, 365 * 86400
 OFFSETS = {"-10 y": -10 * YEAR, "-1 y": -YEAR, "-1 d": -DAY, "-2 h": -2 * HOUR, "-10 min": -10 * MINUTE,
@@ -131,17 +131,6 @@ class Resolver(threading.Thread):
         self.join()
         check(self.asked > 0 and not self.wrong, f"DNS failed: {self.wrong}")
         check(self.longest_s <= LATENCY_S, f"DNS took {self.longest_s:.2f} s for an answer")
-
-
-def until(what, seconds, is_so):
-    """Waits for something; the seconds it took."""
-    began = time.monotonic()
-    while True:
-        result = is_so()
-        if result:
-            return time.monotonic() - began, result
-        check(time.monotonic() - began < seconds, f"not within {seconds} s: {what}")
-        time.sleep(0.1)
 
 
 def chain(node, known=()):

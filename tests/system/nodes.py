@@ -52,6 +52,17 @@ def check(is_so, what):
         raise Lost(what)
 
 
+def until(what, seconds, is_so, every_s=0.1):
+    """Waits for something; the seconds it took, and what came of it."""
+    began = time.monotonic()
+    while True:
+        result = is_so()
+        if result:
+            return time.monotonic() - began, result
+        check(time.monotonic() - began < seconds, f"not within {seconds} s: {what}")
+        time.sleep(every_s)
+
+
 class Node:
     """A node on a folder of its own; JSON-RPC over one connection at a time."""
 
