@@ -114,6 +114,7 @@ impl<P: Ord + Clone + Debug> Window<P> {
 
     /// A peer's answer; what it is to blame for.
     pub(super) fn blocks_came(&mut self, peer: &P, no: u64, blocks: Vec<Vec<u8>>, now_ms: u64) -> Option<Misbehaviour> {
+        let (first, mut waiting) = (self.first(), self.buffered_bytes());
         let it = self.peers.get_mut(peer)?;
         let mut asked = it.questions.remove(&no)?.into_iter();
         let rests_ms = now_ms + self.config.rest_ms;
@@ -122,7 +123,6 @@ impl<P: Ord + Clone + Debug> Window<P> {
             it.rests_ms = rests_ms;
         }
         let mut blame = None;
-        let (first, mut waiting) = (self.first(), self.buffered_bytes());
         for bytes in blocks {
             let hash = bytes.get(..Header::LEN).map(|header| BlockHash(sha256d(header)));
             // In the order asked, some may be left out.
