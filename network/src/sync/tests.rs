@@ -12,6 +12,7 @@ use dotp2p_chain::header_tree::HeaderTree;
 use dotp2p_chain::params::Params;
 
 use super::*;
+use crate::message::HEADS_MAX;
 use crate::presync::{Fork, Judge};
 
 type Machine = Sync<u8>;
@@ -68,7 +69,9 @@ impl Taker {
         if !is_proven && judge.work() <= self.threshold {
             return HeadsTaken::LowWork(Box::new(fork), new);
         }
-        new.iter().for_each(|head| drop(self.tree.insert(&head.header).unwrap()));
+        for head in &new {
+            self.tree.insert(&head.header).unwrap();
+        }
         HeadsTaken::Stored { last: judge.last(), work: judge.work() }
     }
 
