@@ -203,6 +203,58 @@ def rpc(seeds):
     seeds.add("rpc", b"\xfe" + zone.encode())
 
 
+def peers(seeds):
+    """Messages of `network/src/message.rs`, its files, and events for its machines."""
+    def compact(count):
+        if count < 64:
+            return bytes([count << 2])
+        return struct.pack("<H", count << 2 | 1) if count < 1 << 14 else struct.pack("<I", count << 2 | 2)
+
+    def byte_vectors(items):
+        return compact(len(items)) + b"".join(compact(len(item)) + item for item in items)
+
+    blocks = [bytes.fromhex(event["block"]) for event in vectors("chain")["regtest"][:40]]
+    hashes = [hashlib.sha256(hashlib.sha256(block[:88]).digest()).digest() for block in blocks]
+    agent = b"dotp2p/0.1.0"
+    hello = struct.pack("<I", 1) + bytes(32) + hashes[0] + struct.pack("<I", 7) + b"\2" * 32 + compact(len(agent)) + agent
+    address = b"\0" + bytes([192, 0, 2, 1]) + struct.pack("<H", 9353) + struct.pack("<Q", 1_793_491_200)
+    six = b"\1" + bytes.fromhex("20010db8" + "00" * 11 + "01") + struct.pack("<H", 9353) + struct.pack("<Q", 1_793_491_200)
+    for kind, target in ((0, "peer_request"), (0, "peer_response")):
+        seeds.add(target, bytes([kind]) + hello)
+    for count in (0, 1, 12, 40):
+        many = compact(count) + b"".join(hashes[:count])
+        for kind in (1, 2, 5):
+            seeds.add("peer_request", bytes([kind]) + many)
+        seeds.add("peer_request", b"\3" + hashes[0] + compact(count) + b"".join(struct.pack("<I", at) for at in range(count)))
+        seeds.add("peer_response", b"\4" + many)
+        seeds.add("peer_response", b"\1" + compact(count) + b"".join(block[:189] for block in blocks[:count]))
+    for kind in (4, 6, 7):
+        seeds.add("peer_request", bytes([kind]))
+    for kind in (2, 3, 5):
+        seeds.add("peer_response", bytes([kind]) + byte_vectors(blocks[:3]))
+    for count in (0, 1, 3):
+        seeds.add("peer_response", b"\6" + compact(2 * count) + (address + six) * count)
+    seeds.add("peer_response", b"\xff")
+    for block in blocks[::4]:
+        seeds.add("peer_gossip", b"\2" + block)
+        seeds.add("peer_gossip", b"\0" + block[:189] + bytes(32) + b"\0" + compact(3) + bytes(range(18)))
+    for case in vectors("codec")["txs"][:12]:
+        seeds.add("peer_gossip", b"\1\0" + bytes.fromhex(case["bytes"]))
+    seeds.add("peer_gossip", b"\1\1" + bytes(32))
+    for at in range(48):
+        seeds.add("peer_sync", b"".join(hashlib.sha512(bytes([at, part])).digest() for part in range(1 + at % 12)))
+    bans = [
+        {"subject": subject, "reason": "invalid block", "created": 1_793_491_200, "until": 1_893_491_200, "manual": manual}
+        for subject, manual in (("192.0.2.1/32", True), ("2001:db8::/64", False), ("198.51.100.0/24", True))
+    ]
+    for some in ([], bans[:1], bans, bans + bans[:1]):
+        seeds.add("peer_files", b"\0" + json.dumps({"version": 1, "bans": some}).encode())
+    secret, tail = bytes(range(32)), struct.pack("<QQQI", 1_793_491_200, 1_793_491_000, 1_793_490_000, 1)
+    row = address[:7] + compact(1) + b"\1" + bytes(5) + b"\0" + tail + b"\0"
+    for rows in (b"\0", compact(1) + row, compact(2) + row + six[:19] + row[7:]):
+        seeds.add("peer_files", b"\2dotp2p peers\n\1" + secret + rows)
+
+
 def ledger(seeds):
     for at in range(64):
         seeds.add("ledger", b"".join(hashlib.sha512(bytes([at, part])).digest() for part in range(1 + at % 16)))
@@ -213,7 +265,7 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     seeds = Seeds(sys.argv[1])
-    for part in (chain, texts, files, dns, rpc, ledger):
+    for part in (chain, texts, files, dns, rpc, peers, ledger):
         part(seeds)
 
 

@@ -139,6 +139,10 @@ impl<P: Ord + Clone + Debug> Window<P> {
                 *state = State::Here { peer: peer.clone(), bytes };
             }
         }
+        if let Some(it) = self.peers.get_mut(peer).filter(|_| blame.is_some()) {
+            // Others first, or it would be asked for the same at once.
+            it.rests_ms = now_ms + self.config.rest_ms;
+        }
         self.free(|state| matches!(state, State::Asked { peer: asked, no: at, .. } if asked == peer && *at == no));
         blame
     }
