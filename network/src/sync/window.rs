@@ -127,6 +127,7 @@ impl<P: Ord + Clone + Debug> Window<P> {
             let hash = bytes.get(..Header::LEN).map(|header| BlockHash(sha256d(header)));
             // In the order asked, some may be left out.
             let Some(hash) = hash.filter(|hash| asked.any(|asked| asked == *hash)) else {
+                // Others first, or it would be asked for the same at once.
                 it.rests_ms = rests_ms;
                 blame = Some(Misbehaviour::Unrequested);
                 break;
@@ -138,10 +139,6 @@ impl<P: Ord + Clone + Debug> Window<P> {
                 waiting += bytes.len();
                 *state = State::Here { peer: peer.clone(), bytes };
             }
-        }
-        if let Some(it) = self.peers.get_mut(peer).filter(|_| blame.is_some()) {
-            // Others first, or it would be asked for the same at once.
-            it.rests_ms = now_ms + self.config.rest_ms;
         }
         self.free(|state| matches!(state, State::Asked { peer: asked, no: at, .. } if asked == peer && *at == no));
         blame
