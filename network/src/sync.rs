@@ -3,9 +3,9 @@
 //! Sans-I/O: [`Sync::on`] takes an event and the time and gives what to do about it; it knows neither sockets nor clocks
 //! nor the chain's store. A question carries a number, and its answer or failure comes back with it.
 //!
-//! - **Heads** ([`heads`]) are asked of one peer at a time, of another for each answer, as long as one claims more work than
+//! - **Heads** (`heads`) are asked of one peer at a time, of another for each answer, as long as one claims more work than
 //!   the best header has. A branch of little work is judged without being stored ([`crate::presync`]).
-//! - **Bodies** are asked of all peers at once, a window ahead of the first that is missing ([`window`]), and handed over
+//! - **Bodies** are asked of all peers at once, a window ahead of the first that is missing (`window`), and handed over
 //!   in order. Who does not answer loses its blocks to others; the first of the window is not waited for long.
 //!
 //! Invariants: no more than [`Config::window_bytes`] of bodies wait, and the first that is missing; a peer has at most
