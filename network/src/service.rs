@@ -16,7 +16,7 @@ mod judging;
 mod nat;
 mod serving;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -179,8 +179,11 @@ struct Service<C> {
     nearby: BTreeMap<PeerId, (Vec<Multiaddr>, u64)>,
     /// Transactions that wait for others of their payer.
     early: WaitingRoom<Came>,
+    early_ms: u64,
     serving: usize,
     judging: usize,
+    to_judge: VecDeque<Came>,
+    to_judge_bytes: usize,
     done: mpsc::Sender<Done>,
     listening: watch::Sender<Vec<Multiaddr>>,
     started: Instant,
@@ -253,8 +256,11 @@ impl Network {
             fixed: BTreeMap::new(),
             nearby: BTreeMap::new(),
             early: WaitingRoom::default(),
+            early_ms: 0,
             serving: 0,
             judging: 0,
+            to_judge: VecDeque::new(),
+            to_judge_bytes: 0,
             done,
             listening,
             started: Instant::now(),

@@ -85,27 +85,33 @@ pub(super) fn config(node: &NodeConfig) -> Result<Config, NodeError> {
     })
 }
 
-/// The node's secrets as a peer, as kept or made now.
+/// The node's secrets as a peer, as kept or made now. A file that holds none is set aside: a node loses nothing but its name.
 fn secrets(path: &Path) -> Result<([u8; 32], [u8; 32]), NodeError> {
-    let text = match private_file::read(path, 1_024) {
-        Ok(text) => text.to_vec(),
-        Err(AccessError::Missing(_)) => {
-            let mut bytes = [0; KEY_BYTES];
-            getrandom::fill(&mut bytes).map_err(|error| NodeError::PeerKey(error.to_string()))?;
-            let text = format!("{}\n", to_hex(&bytes)).into_bytes();
-            private_file::create(path, &text).map_err(|error| NodeError::PeerKey(error.to_string()))?;
-            text
+    let failed = |error: &dyn std::fmt::Display| NodeError::PeerKey(error.to_string());
+    match private_file::read(path, 1_024) {
+        Ok(text) => {
+            if let Some(halves) = halves(&text) {
+                return Ok(halves);
+            }
+            let aside = path.with_extension("key.bad");
+            std::fs::rename(path, &aside).map_err(|error| failed(&error))?;
+            let (path, aside) = (path.display(), aside.display());
+            tracing::warn!(%path, %aside, "not 128 hexadecimal digits: set aside, this node has a new peer id");
         }
-        Err(error) => return Err(NodeError::PeerKey(error.to_string())),
-    };
-    let bytes = std::str::from_utf8(&text).ok().and_then(|text| from_hex(text.trim()));
-    let halves = bytes.as_deref().filter(|bytes| bytes.len() == KEY_BYTES).and_then(|bytes| bytes.split_first_chunk());
-    let wrong = || {
-        let path = path.display();
-        NodeError::PeerKey(format!("{path} does not hold 128 hexadecimal digits; move it away, and a new one is made"))
-    };
-    let (identity, rest) = halves.ok_or_else(wrong)?;
-    Ok((*identity, rest.try_into().map_err(|_| wrong())?))
+        Err(AccessError::Missing(_)) => {}
+        Err(error) => return Err(failed(&error)),
+    }
+    let mut bytes = [0; KEY_BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| failed(&error))?;
+    let text = format!("{}\n", to_hex(&bytes));
+    private_file::create(path, text.as_bytes()).map_err(|error| failed(&error))?;
+    halves(text.as_bytes()).ok_or_else(|| failed(&"what was written does not read"))
+}
+
+fn halves(text: &[u8]) -> Option<([u8; 32], [u8; 32])> {
+    let bytes = from_hex(std::str::from_utf8(text).ok()?.trim())?;
+    let (identity, secret) = bytes.split_first_chunk()?;
+    Some((*identity, secret.try_into().ok()?))
 }
 
 impl Chain for NodeHandle {

@@ -13,10 +13,15 @@ use crate::relay::{self, Worth};
 use crate::score::Misbehaviour;
 use crate::sync::misbehaviour_of;
 
-/// Transactions that are judged at a time; those beyond are left to whoever has room.
+/// Transactions that are judged at a time.
 const JUDGING_MAX: usize = 64;
+/// Those that wait to be, and their bytes; beyond, they are left to whoever has room.
+const TO_JUDGE_MAX: usize = 8_192;
+const TO_JUDGE_BYTES_MAX: usize = 8 << 20;
 
-/// Transactions that are tried again at a new tip.
+/// Milliseconds after which what waits is tried again.
+const EARLY_MS: u64 = 1_000;
+/// Transactions that are tried again at a time.
 const TRIED_AGAIN: usize = 32;
 
 /// A transaction as it came: from whom, by which message.
@@ -25,6 +30,7 @@ pub(super) struct Came {
     pub(super) from: PeerId,
     pub(super) message: Option<MessageId>,
     pub(super) encoded: Vec<u8>,
+    since_ms: u64,
 }
 
 /// Peers whose pool is asked for once the chain has caught up.
@@ -80,22 +86,37 @@ impl<C: Chain> Service<C> {
     }
 
     pub(super) fn take_transaction(&mut self, from: PeerId, message: Option<MessageId>, encoded: Vec<u8>) {
-        if self.judging >= JUDGING_MAX {
-            if let Some(message) = message {
-                self.report(&from, &message, Worth::Ignore);
-            }
-            return;
+        let came = Came { from, message, encoded, since_ms: self.now_ms() };
+        self.take_came(came);
+    }
+
+    fn take_came(&mut self, came: Came) {
+        if self.judging < JUDGING_MAX {
+            self.judge(came);
+        } else if self.to_judge.len() < TO_JUDGE_MAX && self.to_judge_bytes + came.encoded.len() <= TO_JUDGE_BYTES_MAX {
+            // After a reorganisation hundreds come at once, and gossip brings none of them twice.
+            self.to_judge_bytes += came.encoded.len();
+            self.to_judge.push_back(came);
+        } else {
+            self.give_up(&came);
         }
+    }
+
+    fn judge(&mut self, came: Came) {
         self.judging += 1;
         let chain = self.chain.clone();
         self.beside(async move {
-            let verdict = chain.take_transaction(encoded.clone()).await;
-            Done::Transaction { came: Came { from, message, encoded }, verdict }
+            let verdict = chain.take_transaction(came.encoded.clone()).await;
+            Done::Transaction { came, verdict }
         });
     }
 
     pub(super) fn transaction_taken(&mut self, came: Came, verdict: TransactionVerdict) {
         self.judging = self.judging.saturating_sub(1);
+        if let Some(next) = self.to_judge.pop_front() {
+            self.to_judge_bytes = self.to_judge_bytes.saturating_sub(next.encoded.len());
+            self.judge(next);
+        }
         let from = came.from;
         let worth = match verdict {
             TransactionVerdict::Taken { payer, nonce } => {
@@ -107,8 +128,8 @@ impl<C: Chain> Service<C> {
                 Worth::PassOn
             }
             TransactionVerdict::Early { payer, nonce } => {
-                let (bytes, now_ms) = (came.encoded.len(), self.now_ms());
-                let not_kept = self.early.keep(payer, nonce, came, bytes, now_ms);
+                let (bytes, since_ms) = (came.encoded.len(), came.since_ms);
+                let not_kept = self.early.keep(payer, nonce, came, bytes, since_ms);
                 not_kept.into_iter().for_each(|came| self.give_up(&came));
                 return;
             }
@@ -127,7 +148,7 @@ impl<C: Chain> Service<C> {
     }
 
     fn judge_again(&mut self, came: Came) {
-        self.take_transaction(came.from, came.message, came.encoded);
+        self.take_came(came);
     }
 
     fn give_up(&mut self, came: &Came) {
@@ -136,8 +157,15 @@ impl<C: Chain> Service<C> {
         }
     }
 
-    /// What waited for others of its payer too long is given up.
+    /// What waits for others of its payer is tried again, for those may have come while it was judged; what waited too
+    /// long is given up.
     pub(super) fn tidy_early(&mut self, now_ms: u64) {
+        if !self.early.is_empty() && self.early_ms + EARLY_MS <= now_ms {
+            self.early_ms = now_ms;
+            for came in self.early.firsts(TRIED_AGAIN) {
+                self.judge_again(came);
+            }
+        }
         for came in self.early.expired(now_ms) {
             self.give_up(&came);
         }
