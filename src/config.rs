@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::BoolishValueParser;
 use dotp2p_chain::key::{AddressError, PublicKey};
 use dotp2p_chain::params::{Deployment, Params, RulesError};
-use dotp2p_network::service::{AddressTextError, Multiaddr, check_peer_text};
+use dotp2p_network::peer_text::{AddressTextError, Multiaddr, check_peer_text};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 

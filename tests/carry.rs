@@ -11,18 +11,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use common::TestNode;
-use dotp2p::carry::{file_head, record};
+use dotp2p::carry::{Carried, CarryError, CarryReader, Tail, file_head, record};
 use dotp2p::import::{ImportError, Importer, Refusal};
 use dotp2p::miner;
 use dotp2p::node::{Node, NodeConfig};
 use dotp2p_chain::block::Block;
 use dotp2p_chain::check::{BlockError, Condemns};
-use dotp2p_chain::hash::{BlockHash, StateRoot};
+use dotp2p_chain::hash::{BlockHash, StateRoot, from_hex, to_hex};
 use dotp2p_chain::height::Height;
 use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::params::{Params, Rules};
 use dotp2p_registry::mempool::Limits;
 use dotp2p_registry::store::Store;
+use parity_scale_codec::Decode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -338,4 +339,123 @@ fn blocks_ahead_of_the_clock_are_not_taken() {
     assert_eq!(error.condemns(), Condemns::Nothing);
     let (spent, refusal) = importer.import_in_order(blocks.into_iter(), now_s + 2).unwrap();
     assert_eq!((spent.blocks, spent.known, refusal.is_none(), importer.tip()), (2, 2, true, Height(4)));
+}
+
+/// A file of `tests/vectors/carry.json`, which an independent script made from `docs/spec/carry.md`.
+struct Vector {
+    comment: String,
+    params: Params,
+    /// X4: what ends it is cut off by an export.
+    is_torn: bool,
+    /// What ends the reading, and where that begins.
+    ended: Option<(String, u64)>,
+    file: Vec<u8>,
+    /// Of the whole blocks: height, hash, where the record ends.
+    blocks: Vec<(u32, String, u64)>,
+    /// What a node that knew genesis alone has after importing it.
+    tip: (u32, String, String),
+}
+
+fn vectors() -> Vec<Vector> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/carry.json");
+    let json: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let number = |value: &Value| value.as_u64().unwrap();
+    let height = |value: &Value| u32::try_from(number(value)).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let bytes = |value: &Value| from_hex(&text(value)).unwrap();
+    let vector = |list: &str, case: &Value| {
+        let rules = bytes(&json["networks"][text(&case["network"])]["rules"]);
+        let rules = Rules::decode(&mut rules.as_slice()).unwrap();
+        let block = |block: &Value| (height(&block["height"]), text(&block["hash"]), number(&block["end"]));
+        let tip = &case["tip"];
+        Vector {
+            comment: text(&case["comment"]),
+            params: Params::new(rules, Params::regtest().deployment).unwrap(),
+            is_torn: list == "torn",
+            ended: (list != "good").then(|| (text(&case["what"]), number(&case["at"]))),
+            file: bytes(&case["file"]),
+            blocks: case["blocks"].as_array().unwrap().iter().map(block).collect(),
+            tip: (height(&tip["height"]), text(&tip["hash"]), text(&tip["state_root"])),
+        }
+    };
+    let lists = ["good", "torn", "bad"].into_iter();
+    lists.flat_map(|list| json[list].as_array().unwrap().iter().map(move |case| vector(list, case))).collect()
+}
+
+/// What a reader stopped at, in the vectors' words.
+fn ended(error: &CarryError) -> (String, u64) {
+    let (what, at) = match error {
+        CarryError::Magic => ("magic", 0),
+        CarryError::Version(_) => ("version", 0),
+        CarryError::OtherChain { .. } => ("chain", 0),
+        CarryError::Cut { at, .. } => ("torn", *at),
+        CarryError::Length { at, .. } => ("length", *at),
+        CarryError::Checksum { at, .. } => ("checksum", *at),
+        CarryError::Head { at, .. } => ("pow", *at),
+        CarryError::Order { at, .. } => ("order", *at),
+        CarryError::Io { error, .. } => panic!("{error}"),
+    };
+    (what.to_owned(), at)
+}
+
+#[test]
+fn vectors_are_read_and_written() {
+    for Vector { comment, params, is_torn, ended: expected, file, blocks, .. } in vectors() {
+        let read = CarryReader::open(file.as_slice(), &params).map(|reader| {
+            let mut end = None;
+            let good: Vec<Carried> = reader.map_while(|next| next.map_err(|error| end = Some(error)).ok()).collect();
+            (good, end)
+        });
+        let (good, end) = read.unwrap_or_else(|error| (Vec::new(), Some(error)));
+        let found: Vec<_> = good.iter().map(|it| (it.height.0, to_hex(&it.hash.0), it.end)).collect();
+        assert_eq!((found, end.as_ref().map(ended)), (blocks.clone(), expected.clone()), "{comment}");
+        let mut written = file_head(&params.chain_id).to_vec();
+        good.iter().for_each(|block| written.append(&mut record(&block.encoded)));
+        match Tail::of(file.as_slice(), &params) {
+            Ok(tail) => {
+                assert!(is_torn || expected.is_none(), "{comment}");
+                assert_eq!(tail.is_torn, is_torn && !file.is_empty(), "{comment}");
+                let last = tail.last.back().map(|place| (place.height.0, to_hex(&place.hash.0), place.end));
+                assert_eq!(last.as_ref(), blocks.last(), "{comment}");
+                assert!(written.starts_with(&file) || file.starts_with(&written), "{comment}");
+                assert_eq!(written == file, !is_torn, "{comment}");
+            }
+            Err(error) => assert_eq!((Some(ended(&error)), is_torn), (expected, false), "{comment}"),
+        }
+    }
+}
+
+#[test]
+fn vectors_are_imported_up_to_what_ends_them() {
+    for vector in vectors().into_iter().filter(|it| it.params.rules == Params::regtest().rules) {
+        let Vector { comment, ended, file, blocks, tip, .. } = vector;
+        let cli = Cli::new();
+        std::fs::write(cli.path("a.dp2c"), &file).unwrap();
+        let is_whole = ended.is_none() && blocks.last().map_or(0, |block| block.0) == tip.0;
+        assert_eq!(cli.run(&["import", "a.dp2c"], b"").status.success(), is_whole, "{comment}");
+        let (height, hash, root) = cli.chain();
+        assert_eq!((height.0, to_hex(&hash.0), to_hex(&root.0)), tip, "{comment}");
+    }
+}
+
+#[test]
+fn vectors_are_exported_and_gone_on_with() {
+    let all: Vec<Vector> = vectors().into_iter().filter(|it| it.params.rules == Params::regtest().rules).collect();
+    let whole = &all[0].file;
+    let cli = Cli::new();
+    std::fs::write(cli.path("whole.dp2c"), whole).unwrap();
+    cli.ok(&["import", "whole.dp2c"]);
+    assert_eq!(&cli.run(&["export", "-"], b"").stdout, whole);
+    let stretch = all.iter().find(|it| it.blocks.first().is_some_and(|block| block.0 == 3)).unwrap();
+    assert_eq!(cli.run(&["export", "3..", "-"], b"").stdout, stretch.file, "{}", stretch.comment);
+    for Vector { comment, is_torn, file, .. } in all.iter().filter(|it| it.ended.is_some()) {
+        std::fs::write(cli.path("a.dp2c"), file).unwrap();
+        if *is_torn {
+            cli.ok(&["export", "a.dp2c"]);
+            assert_eq!(&cli.file("a.dp2c"), whole, "{comment}");
+        } else {
+            cli.fails(&["export", "a.dp2c"]);
+            assert_eq!(&cli.file("a.dp2c"), file, "{comment}: it is left as it is");
+        }
+    }
 }

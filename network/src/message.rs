@@ -42,8 +42,8 @@ pub const ADDRESSES_MAX: usize = 256;
 const ADDRESS_BYTES_MIN: usize = 15;
 /// Bytes of what a program calls itself.
 pub const AGENT_MAX: usize = 64;
-/// Bytes of a question.
-pub const REQUEST_BYTES_MAX: usize = 16 << 10;
+/// Bytes of a question: as many places, or as many ids of transactions, as may be asked for.
+pub const REQUEST_BYTES_MAX: usize = 32 << 10;
 /// Bytes of an answer: one block too many, and lengths.
 pub const RESPONSE_BYTES_MAX: usize = BYTES_MAX + (64 << 10);
 

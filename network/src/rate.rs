@@ -1,7 +1,7 @@
 //! How much a peer may send: a bucket of tokens that time fills.
 //!
 //! - [`Rate`]: tokens a second, and how many may be saved up.
-//! - [`TokenBucket`]: one kind of token; [`MessageRate`]: messages and bytes of one peer.
+//! - [`TokenBucket`]: one kind of token.
 //!
 //! Invariant: in any `t` seconds no more than `burst + per_s × t` tokens are taken, as long as the clock does not run back
 //! and forth: the caller's is monotonic. What is absent: a clock, floating point, waiting; the caller drops the message, or stops reading.
@@ -76,29 +76,6 @@ impl TokenBucket {
     }
 }
 
-/// What one peer may send.
-#[derive(Clone, Copy, Debug)]
-pub struct MessageRate {
-    messages: TokenBucket,
-    bytes: TokenBucket,
-}
-
-impl MessageRate {
-    /// Full buckets for a new peer. The burst of bytes is at least the largest message.
-    #[must_use]
-    pub fn new(messages: Rate, bytes: Rate, now_ms: u64) -> Self {
-        Self { messages: TokenBucket::new(messages, now_ms), bytes: TokenBucket::new(bytes, now_ms) }
-    }
-
-    /// Takes a message of `len` bytes from both buckets, or nothing from either.
-    pub fn admit(&mut self, len: usize, now_ms: u64) -> Result<(), TooFast> {
-        let len = u64::try_from(len).unwrap_or(u64::MAX);
-        self.bytes.check(len, now_ms)?;
-        self.messages.take(1, now_ms)?;
-        self.bytes.take(len, now_ms)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,16 +96,6 @@ mod tests {
         assert_eq!(bucket.take(1, 100), Ok(()), "and takes nothing for good");
         let mut never = TokenBucket::new(Rate { per_s: 0, burst: 1 }, 0);
         assert_eq!((never.take(1, 0), never.take(1, u64::MAX)), (Ok(()), Err(TooFast::Wait(u64::MAX))));
-    }
-
-    #[test]
-    fn a_refused_message_costs_nothing() {
-        let mut rate = MessageRate::new(Rate { per_s: 1, burst: 2 }, Rate { per_s: 100, burst: 150 }, 0);
-        assert_eq!(rate.admit(100, 0), Ok(()));
-        assert_eq!(rate.admit(100, 0), Err(TooFast::Wait(500)), "bytes");
-        assert_eq!(rate.admit(10, 0), Ok(()), "the message was not counted");
-        assert_eq!(rate.admit(10, 0), Err(TooFast::Wait(1_000)), "messages");
-        assert_eq!(rate.admit(usize::MAX, 0), Err(TooFast::Never { wanted: u64::MAX, burst: 150 }));
     }
 
     proptest! {

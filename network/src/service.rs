@@ -38,6 +38,7 @@ use crate::chain::{BlockVerdict, Chain, HeadsTaken, TransactionVerdict};
 use crate::gate::Gate;
 use crate::inbound::InboundLimits;
 use crate::message::{Request, Response};
+use crate::peer_text::AddressTextError;
 use crate::protocol::Protocols;
 use crate::relay::Relay;
 use crate::score::Scores;
@@ -50,7 +51,7 @@ use gossip::Came;
 use info::Known;
 use nat::Nat;
 
-pub use connecting::{AddressTextError, addresses_of, check_peer_text, socket_of, tcp_address};
+pub use connecting::addresses_of;
 pub use info::{ConnectionKind, NetworkInfo, PeerInfo};
 
 /// How the peers of a node are run.

@@ -93,6 +93,9 @@ const fn six() -> u32 {
     6
 }
 
+/// The most bytes of a body: as many of the smallest transactions as an announcement has room for (M3).
+const BODY_MAX: u32 = 4_096 * 100;
+
 /// Reads a network's file.
 pub fn read(path: &Path) -> Result<Params, ConfigError> {
     parse(&read_text(path)?, path)
@@ -111,6 +114,9 @@ pub fn parse(text: &str, path: &Path) -> Result<Params, ConfigError> {
     let prefix = &deployment.address_prefix;
     if !(1..=16).contains(&prefix.len()) || !prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
         return Err(wrong("deployment.address_prefix", "1 to 16 of a-z and 0-9 are needed"));
+    }
+    if rules.body_max > BODY_MAX {
+        return Err(wrong("rules.body_max", &format!("peers pass on blocks of at most {BODY_MAX} bytes")));
     }
     let rules = rules.into_rules(&name);
     let deployment = deployment.into_deployment(name).map_err(|(key, what)| wrong(key, &what))?;

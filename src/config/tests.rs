@@ -61,6 +61,11 @@ fn what_is_no_network() {
             "name = \"../x\"",
             "lab.toml: name: it names a folder: 1 to 63 of a-z, 0-9 and inner hyphens",
         ),
+        (
+            "body_max = 262144",
+            "body_max = 409601",
+            "lab.toml: rules.body_max: peers pass on blocks of at most 409600 bytes",
+        ),
         ("\"lp2p\"", "\"\"", "lab.toml: deployment.address_prefix: 1 to 16 of a-z and 0-9 are needed"),
         (
             "subsidy = 50",

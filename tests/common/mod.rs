@@ -161,12 +161,15 @@ impl TestNode {
 
     /// A node in a new folder that stays connected to `peers`, and may be connected to.
     pub async fn connected(params: &Params, peers: &[&TestNode]) -> Self {
-        let peers: Vec<String> = peers.iter().map(|peer| peer.p2p()).collect();
+        let peers = peers.iter().map(|peer| peer.p2p()).collect();
+        Self::with_peers(params, PeersConfig { peers, ..open_to_peers() }).await
+    }
+
+    /// A node in a new folder with such peers.
+    pub async fn with_peers(params: &Params, peers: PeersConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Wallet::restore(&folder.path().join("wallet.json"), params, &PHRASE.parse().unwrap(), None).unwrap();
-        let started = Self::start_in(folder, params, |config| {
-            config.peers = PeersConfig { peers, ..open_to_peers() };
-        });
+        let started = Self::start_in(folder, params, |config| config.peers = peers);
         started.await.unwrap_or_else(|error| panic!("{}", error.0))
     }
 

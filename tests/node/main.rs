@@ -9,6 +9,7 @@ mod common;
 
 mod expiry;
 mod folder;
+mod hostile;
 mod peers;
 mod provisional;
 mod register;

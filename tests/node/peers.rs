@@ -1,5 +1,7 @@
 //! Nodes that are connected: they agree on one chain and one pool, and on nothing with nodes of another network.
 
+#[cfg(feature = "quic")]
+use dotp2p::node::PeersConfig;
 use dotp2p_chain::amount::Amount;
 use dotp2p_chain::params::Params;
 use dotp2p_rpc::types::{BlockchainInfo, ChainTip, ConflictInfo, ConflictNameInfo, NetworkInfo, PeerInfo};
@@ -137,6 +139,36 @@ async fn islands_that_meet_agree_on_the_heavier_chain_and_lose_no_transaction() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_reorganisation_brought_back_is_told_though_gossip_knows_it() {
+    let params = Params::regtest();
+    let island = TestNode::connected(&params, &[]).await.on_branch(b"island");
+    island.mine_to(5).await;
+    let mainland = TestNode::connected(&params, &[&island]).await.on_branch(b"mainland");
+    mainland.wait_for_tip_of(&island).await;
+    wait_for_peers(&island, 1).await;
+    // Both have heard of it, and of each other's blocks, while the mainland's are not told yet.
+    let payment = island.send(island.plan(0).pay(island.key(3), Amount::from_coins(1))).await;
+    mainland.wait_for("the payment", |reader| reader.pool.get(&payment).is_some()).await;
+    let newcomer = TestNode::start(&params).await.on_branch(b"newcomer");
+    newcomer.follow(&island).await;
+    newcomer.mine(3).await;
+    let third = TestNode::connected(&params, &[&mainland]).await;
+    third.wait_for_tip_of(&mainland).await;
+    wait_for_peers(&third, 1).await;
+    island.mine(2).await;
+    third.wait_for_tip_of(&island).await;
+    assert!(third.reader().pool.get(&payment).is_none(), "it is in a block");
+    third.take_all(&newcomer).await;
+    for node in [&island, &mainland] {
+        node.wait_for_tip_of(&newcomer).await;
+        node.wait_for("the payment again", |reader| reader.pool.get(&payment).is_some()).await;
+    }
+    for node in [third, newcomer, mainland, island] {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nodes_of_two_networks_part_at_once() {
     let (regtest, test) = (Params::regtest(), Params::test());
     let first = TestNode::connected(&regtest, &[]).await;
@@ -213,4 +245,24 @@ async fn a_name_that_both_islands_claimed_is_told_with_who_won() {
     assert_eq!(kept, conflicts, "over a restart, too");
     island.stop().await;
     mainland.stop().await;
+}
+
+#[cfg(feature = "quic")]
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_agree_over_quic_too() {
+    let params = Params::regtest();
+    let over_quic = |peers| PeersConfig {
+        listen: Some(vec!["/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()]),
+        peers,
+        ..PeersConfig::alone()
+    };
+    let first = TestNode::with_peers(&params, over_quic(Vec::new())).await;
+    first.mine_to(30).await;
+    let second = TestNode::with_peers(&params, over_quic(vec![first.p2p()])).await;
+    second.wait_for_tip_of(&first).await;
+    first.mine(1).await;
+    second.wait_for_tip_of(&first).await;
+    assert!(wait_for_peers(&second, 1).await[0].addr.ends_with("/quic-v1"), "{}", first.p2p());
+    second.stop().await;
+    first.stop().await;
 }

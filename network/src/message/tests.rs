@@ -63,6 +63,19 @@ fn responses() -> Vec<Response> {
 }
 
 #[test]
+fn the_largest_questions_fit() {
+    let places = (0..u32::try_from(WTXIDS_MAX).unwrap()).collect();
+    for request in [
+        Request::Transactions(vec![Wtxid([4; 32]); TRANSACTIONS_MAX]),
+        Request::BlockTransactions(BlockHash([3; 32]), places),
+    ] {
+        let bytes = request.encode();
+        assert_eq!(Request::decode(&bytes), Ok(request));
+        assert!(bytes.len() <= REQUEST_BYTES_MAX, "{} bytes", bytes.len());
+    }
+}
+
+#[test]
 fn what_is_encoded_decodes_and_nothing_less_or_more_does() {
     for request in requests() {
         let bytes = request.encode();

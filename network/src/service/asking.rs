@@ -1,8 +1,9 @@
 //! Questions to peers, and what the machines make of the answers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use dotp2p_chain::hash::{BlockHash, Wtxid};
+use dotp2p_chain::hash::{BlockHash, Wtxid, tag};
 use libp2p::PeerId;
 use libp2p::gossipsub::MessageId;
 use libp2p::request_response::{OutboundFailure, OutboundRequestId};
@@ -29,8 +30,10 @@ pub(super) enum Question {
     Announced(PeerId, BlockHash),
     Pool(PeerId),
     Addresses(PeerId),
-    /// Transactions, one of them announced by a message.
-    Transactions(PeerId, Option<MessageId>),
+    /// A transaction that a message announced.
+    Transaction(PeerId, Wtxid, MessageId),
+    /// Transactions of a peer's pool: the first [`TRANSACTIONS_MAX`] of these.
+    PoolTransactions(PeerId, Vec<Wtxid>),
 }
 
 impl Question {
@@ -42,7 +45,8 @@ impl Question {
             | Self::Announced(peer, _)
             | Self::Pool(peer)
             | Self::Addresses(peer)
-            | Self::Transactions(peer, _) => *peer,
+            | Self::Transaction(peer, ..)
+            | Self::PoolTransactions(peer, _) => *peer,
         }
     }
 }
@@ -65,10 +69,14 @@ impl<C: Chain> Service<C> {
             },
             (Question::Pool(peer), Response::Pool(wtxids)) => self.pool_told(peer, &wtxids),
             (Question::Addresses(peer), Response::Addresses(addresses)) => self.addresses_told(peer, addresses),
-            (Question::Transactions(peer, message), Response::Transactions(transactions)) => {
-                for transaction in transactions {
-                    self.take_transaction(peer, message.clone(), transaction);
+            (Question::Transaction(peer, wtxid, message), Response::Transactions(transactions)) => {
+                match self.asked_for(peer, &[wtxid], transactions).pop() {
+                    Some((_, bytes)) => self.take_transaction(peer, Some(message), bytes),
+                    None => self.report(&peer, &message, Worth::Ignore),
                 }
+            }
+            (Question::PoolTransactions(peer, wanted), Response::Transactions(transactions)) => {
+                self.pool_given(peer, wanted, transactions);
             }
             // Too busy to look, and no fault of its own.
             (question, Response::Busy) => self.unanswered(&question, false),
@@ -102,7 +110,9 @@ impl<C: Chain> Service<C> {
             Question::Blocks(peer, no) if is_blamed => self.sync_event(sync::Event::NoBlocks(*peer, *no)),
             Question::Blocks(peer, no) => self.sync_event(sync::Event::Blocks(*peer, *no, Vec::new())),
             Question::Announced(peer, hash) => self.relay_event(relay::Event::Nothing(*peer, *hash)),
-            Question::Hello(_) | Question::Pool(_) | Question::Addresses(_) | Question::Transactions(..) => {}
+            // What a message announced was not given: it is not passed on.
+            Question::Transaction(peer, _, message) => self.report(peer, message, Worth::Ignore),
+            Question::Hello(_) | Question::Pool(_) | Question::Addresses(_) | Question::PoolTransactions(..) => {}
         }
     }
 
@@ -115,7 +125,11 @@ impl<C: Chain> Service<C> {
             let agent = &hello.agent;
             tracing::warn!(%peer, agent, "a peer knows other checkpoints or activations: one of you runs an old release");
         }
-        known.hello = Some(hello);
+        let tip = hello.tip;
+        let before = known.hello.replace(hello).map(|hello| hello.tip);
+        if before.is_some_and(|before| self.came_over(&before, &tip)) {
+            self.ask_peer(peer, Request::Pool, Question::Pool(peer));
+        }
         if is_first {
             self.sync_event(sync::Event::Connected(peer, work));
             self.ask_peer(peer, Request::Pool, Question::Pool(peer));
@@ -126,6 +140,22 @@ impl<C: Chain> Service<C> {
         } else {
             self.sync_event(sync::Event::Claims(peer, Some(work)));
         }
+    }
+
+    /// Whether a peer that had the tip `before` has left another branch for ours: what it had there is in its pool now, and
+    /// gossip, which knows those transactions from before, does not tell them again.
+    fn came_over(&self, before: &BlockHash, tip: &BlockHash) -> bool {
+        let reader = self.newest();
+        let height = reader.head(before).ok().map(|row| row.head.roots.height);
+        *tip == reader.tip_hash() && before != tip && !height.is_some_and(|height| reader.is_active(height, before))
+    }
+
+    /// Greets everybody at once: this node is on another branch now.
+    pub(super) fn greet_all(&mut self) {
+        let now_ms = self.now_ms();
+        let all: Vec<PeerId> =
+            self.peers.iter_mut().map(|(peer, known)| (*peer, known.greeted_ms = now_ms).0).collect();
+        all.into_iter().for_each(|peer| self.greet(peer));
     }
 
     /// Greets who was not greeted lately.
@@ -145,10 +175,41 @@ impl<C: Chain> Service<C> {
     /// What of a peer's pool is not in this node's is asked for.
     fn pool_told(&mut self, peer: PeerId, wtxids: &[Wtxid]) {
         let pool = self.newest().pool.clone();
-        let new: Vec<Wtxid> = wtxids.iter().filter(|wtxid| !pool.has_verified(wtxid)).copied().collect();
-        for some in new.chunks(TRANSACTIONS_MAX) {
-            self.ask_peer(peer, Request::Transactions(some.to_vec()), Question::Transactions(peer, None));
+        let new = wtxids.iter().filter(|wtxid| !pool.has_verified(wtxid)).copied().collect();
+        self.ask_pool(peer, new);
+    }
+
+    /// One question after the other: a peer answers few at a time.
+    fn ask_pool(&mut self, peer: PeerId, wanted: Vec<Wtxid>) {
+        let some: Vec<Wtxid> = wanted.iter().take(TRANSACTIONS_MAX).copied().collect();
+        if !some.is_empty() {
+            self.ask_peer(peer, Request::Transactions(some), Question::PoolTransactions(peer, wanted));
         }
+    }
+
+    /// What came is judged. What did not fit the answer is asked for again, until an answer has nothing of what it is for.
+    fn pool_given(&mut self, peer: PeerId, mut wanted: Vec<Wtxid>, given: Vec<Vec<u8>>) {
+        let asked: Vec<Wtxid> = wanted.drain(..wanted.len().min(TRANSACTIONS_MAX)).collect();
+        let given = self.asked_for(peer, &asked, given);
+        if !given.is_empty() {
+            let came: HashSet<Wtxid> = given.iter().map(|(wtxid, _)| *wtxid).collect();
+            wanted.splice(..0, asked.into_iter().filter(|wtxid| !came.contains(wtxid)));
+        }
+        for (_, bytes) in given {
+            self.take_transaction(peer, None, bytes);
+        }
+        self.ask_pool(peer, wanted);
+    }
+
+    /// Of transactions that were given, those that were asked for; any other is its sender's fault.
+    fn asked_for(&mut self, peer: PeerId, asked: &[Wtxid], given: Vec<Vec<u8>>) -> Vec<(Wtxid, Vec<u8>)> {
+        let asked: HashSet<&Wtxid> = asked.iter().collect();
+        let given = given.into_iter().map(|bytes| (Wtxid(tag::WTX.hash(&[&bytes])), bytes));
+        let (wanted, others): (Vec<_>, Vec<_>) = given.partition(|(wtxid, _)| asked.contains(wtxid));
+        if !others.is_empty() {
+            self.penalise(peer, Misbehaviour::Unrequested, "transactions that were not asked for");
+        }
+        wanted
     }
 
     pub(super) fn sync_event(&mut self, event: sync::Event<PeerId>) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use libp2p::{Multiaddr, PeerId};
 
 use super::asking::Question;
-use super::connecting::{is_dialable, is_relayed, socket_of, tcp_address};
+use super::connecting::{is_dialable, is_relayed};
 use super::info::{ConnectionKind, Known};
 use super::{Done, Service};
 use crate::address::{NetGroup, PeerAddress};
@@ -14,6 +14,7 @@ use crate::address_book::{AddressBook, OUTBOUND, Sighting, Source, anchors};
 use crate::chain::Chain;
 use crate::gate::peer_bytes;
 use crate::message::{ADDRESSES_MAX, Request};
+use crate::peer_text::{socket_of, tcp_address};
 
 const BOOK_FILE: &str = "peers.dat";
 const ANCHORS_FILE: &str = "anchors.dat";

@@ -9,17 +9,13 @@ use libp2p::{Multiaddr, PeerId};
 use super::info::ConnectionKind;
 use super::{Done, Service};
 use crate::chain::Chain;
+use crate::peer_text::{AddressTextError, Named, parse, socket_of, tcp_address};
 
 /// Milliseconds before a connection that ended, or could not be made, is tried again; doubled up to the second.
 const AGAIN_MS: u64 = 2_000;
 const AGAIN_MAX_MS: u64 = 60_000;
 /// Milliseconds that the one of two nearby nodes with the larger id leaves to the other.
 const AFTER_YOU_MS: u64 = 3_000;
-
-/// Why a text names no peer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} names no peer: give HOST, HOST:PORT, or a multiaddr such as /ip4/192.0.2.7/tcp/9353")]
-pub struct AddressTextError(pub String);
 
 /// Somebody to stay connected to.
 #[derive(Debug, Default)]
@@ -28,42 +24,6 @@ pub(super) struct Fixed {
     peer: Option<PeerId>,
     tries: u32,
     next_ms: u64,
-}
-
-/// What a text names.
-enum Named {
-    Address(Multiaddr),
-    Host(String, u16),
-}
-
-fn parse(text: &str, port: u16) -> Result<Named, AddressTextError> {
-    let wrong = || AddressTextError(text.to_owned());
-    if text.starts_with('/') {
-        return text.parse().map(Named::Address).map_err(|_| wrong());
-    }
-    if let Ok(socket) = text.parse::<std::net::SocketAddr>() {
-        return Ok(Named::Address(tcp_address(socket.ip(), socket.port())));
-    }
-    if let Ok(ip) = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-        return Ok(Named::Address(tcp_address(ip, port)));
-    }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse().map_err(|_| wrong())?),
-        None => (text, port),
-    };
-    let is_host = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
-    if is_host { Ok(Named::Host(host.to_owned(), port)) } else { Err(wrong()) }
-}
-
-/// Whether a text can name a peer; that it resolves is not looked at.
-pub fn check_peer_text(text: &str) -> Result<(), AddressTextError> {
-    parse(text, 0).map(drop)
-}
-
-/// A TCP address in libp2p's form.
-#[must_use]
-pub fn tcp_address(ip: IpAddr, port: u16) -> Multiaddr {
-    Multiaddr::from(ip).with(Protocol::Tcp(port))
 }
 
 /// The addresses that a text names; a host's are looked up by the system.
@@ -250,20 +210,5 @@ impl<C: Chain> Service<C> {
         };
         let found = self.peers.iter().find(|(peer, known)| is_it(peer, &known.address)).map(|(peer, _)| *peer);
         found.is_some_and(|peer| self.swarm.disconnect_peer_id(peer).is_ok())
-    }
-}
-
-/// `IP:PORT` of an address over TCP.
-#[must_use]
-pub fn socket_of(address: &Multiaddr) -> Option<std::net::SocketAddr> {
-    let mut parts = address.iter();
-    let ip: IpAddr = match parts.next()? {
-        Protocol::Ip4(ip) => ip.into(),
-        Protocol::Ip6(ip) => ip.into(),
-        _ => return None,
-    };
-    match parts.next()? {
-        Protocol::Tcp(port) => Some((ip, port).into()),
-        _ => None,
     }
 }

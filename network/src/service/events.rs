@@ -3,14 +3,16 @@
 use libp2p::core::ConnectedPoint;
 use libp2p::request_response::{Event as AskEvent, Message as AskMessage};
 use libp2p::swarm::{DialError, SwarmEvent};
-use libp2p::{PeerId, gossipsub, identify, kad, mdns};
+use libp2p::{Multiaddr, PeerId, gossipsub, identify, kad, mdns};
 
 use super::connecting::{ip_of, is_dialable, is_relayed};
 use super::info::{ConnectionKind, Known};
+use super::serving::QUESTIONS;
 use super::{LISTEN_WITHIN, Service};
 use crate::address::is_routable;
 use crate::behaviour::BehaviourEvent;
 use crate::chain::Chain;
+use crate::rate::TokenBucket;
 use crate::score::Misbehaviour;
 use crate::sync;
 
@@ -87,6 +89,7 @@ impl<C: Chain> Service<C> {
             greeted_ms: now_ms,
             ping_ms: None,
             relays: false,
+            questions: TokenBucket::new(QUESTIONS, now_ms),
             serving: 0,
         };
         self.peers.insert(peer, known);
@@ -177,8 +180,11 @@ impl<C: Chain> Service<C> {
         }
         self.listens_at(peer, &info.listen_addrs);
         self.relays(peer, &info);
+        // Only where it is itself, or through a relay: nobody has others dialled by naming them.
+        let own = self.peers.get(&peer).and_then(|known| ip_of(&known.address));
+        let is_its = |address: &&Multiaddr| is_dialable(address) && (is_relayed(address) || ip_of(address) == own);
         if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
-            for address in info.listen_addrs.iter().filter(|address| is_dialable(address)).take(8) {
+            for address in info.listen_addrs.iter().filter(is_its).take(8) {
                 kad.add_address(&peer, address.clone());
             }
         }

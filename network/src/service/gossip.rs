@@ -76,7 +76,7 @@ impl<C: Chain> Service<C> {
                 self.report(&from, &id, Worth::Ignore);
             }
             Ok(GossipTransaction::Id(wtxid)) => {
-                self.ask_peer(from, Request::Transactions(vec![wtxid]), Question::Transactions(from, Some(id)));
+                self.ask_peer(from, Request::Transactions(vec![wtxid]), Question::Transaction(from, wtxid, id));
             }
             Err(error) => {
                 self.report(&from, &id, Worth::Reject);
@@ -221,6 +221,7 @@ impl<C: Chain> Service<C> {
             for tx in reader.pool.iter() {
                 self.gossip_transaction(tx.wtxid, tx.transaction.bytes());
             }
+            self.greet_all();
         }
     }
 }

@@ -6,6 +6,7 @@ use libp2p::{Multiaddr, PeerId};
 use super::Service;
 use crate::chain::Chain;
 use crate::message::Hello;
+use crate::rate::TokenBucket;
 
 /// How a connection came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,8 @@ pub(super) struct Known {
     pub(super) ping_ms: Option<u64>,
     /// Whether it passes on what others send to each other.
     pub(super) relays: bool,
+    /// How many questions it may put.
+    pub(super) questions: TokenBucket,
     /// Questions of it that are being answered.
     pub(super) serving: usize,
 }

@@ -8,10 +8,14 @@ use dotp2p_registry::query::Reader;
 use libp2p::PeerId;
 use libp2p::request_response::ResponseChannel;
 
+use super::info::Known;
 use super::{Done, Service};
 use crate::chain::Chain;
 use crate::message::{BYTES_MAX, HEADS_MAX, Hello, Request, Response, VERSION, WTXIDS_MAX};
+use crate::rate::Rate;
 
+/// Questions that a peer may put: ten times what a sync from it alone takes.
+pub(super) const QUESTIONS: Rate = Rate { per_s: 100, burst: 1_000 };
 /// Questions that are answered at a time, and of one peer.
 const AT_A_TIME: usize = 32;
 const OF_ONE_PEER: usize = 4;
@@ -30,6 +34,12 @@ impl<C: Chain> Service<C> {
     }
 
     pub(super) fn serve(&mut self, peer: PeerId, request: Request, channel: ResponseChannel<Response>) {
+        let now_ms = self.now_ms();
+        let may_ask = |known: &mut Known| known.questions.take(1, now_ms).is_ok();
+        if !self.peers.get_mut(&peer).is_some_and(may_ask) {
+            drop(self.swarm.behaviour_mut().ask.send_response(channel, Response::Busy));
+            return;
+        }
         if let Request::Hello(hello) = request {
             let own = Response::Hello(self.hello());
             drop(self.swarm.behaviour_mut().ask.send_response(channel, own));

@@ -6,9 +6,11 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
 
+import gen_carry  # noqa: E402
 import gen_chain  # noqa: E402
 import gen_codec  # noqa: E402
 import gen_ops  # noqa: E402
+import gen_peers  # noqa: E402
 import gen_small  # noqa: E402
 from common import dump  # noqa: E402
 
@@ -19,6 +21,7 @@ FILES = {
     "trie.json": gen_codec.trie_json, "codec.json": gen_codec.codec_json,
     "ops.json": gen_ops.ops_json,
     "chain.json": gen_chain.chain_json, "proofs.json": gen_chain.proofs_json,
+    "peers.json": gen_peers.peers_json, "carry.json": gen_carry.carry_json,
 }
 
 
