@@ -24,6 +24,7 @@ mod network;
 mod node;
 mod output;
 mod peer;
+mod progress;
 mod stop;
 mod wallet;
 
@@ -190,7 +191,7 @@ fn start_logging(is_node: bool, verbose: u8) {
     let filter = EnvFilter::try_from_env("DOTP2P_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(|| progress::AboveBars)
         .with_ansi(io::stderr().is_terminal() && output::is_colour_wanted())
         .with_target(verbose > 0)
         .log_internal_errors(false)

@@ -26,7 +26,7 @@ use dotp2p_chain::params::Params;
 use dotp2p_chain::tx::Transaction;
 use dotp2p_registry::conflict::Conflicts;
 use dotp2p_registry::mempool::{self, Dropped, Mempool, PoolError};
-use dotp2p_registry::query::Unsettled;
+use dotp2p_registry::query::{Reorganisations, Unsettled};
 use dotp2p_registry::state::State;
 use dotp2p_registry::store::{ChainRow, Commit, End, HeadRow, Loaded, Place, RecordKind, Store, StoreError};
 use imbl::Vector;
@@ -70,6 +70,7 @@ pub struct Importer {
     writing: Option<Arc<Commit>>,
     disconnected: Vec<Arc<Transaction>>,
     conflicts: Conflicts,
+    reorganisations: Reorganisations,
     moved: bool,
     /// Where branches begin that a mended clock shows to lie ahead of it (L11).
     aside: Vec<BlockHash>,
@@ -194,6 +195,7 @@ impl Importer {
             writing: None,
             disconnected: Vec::new(),
             conflicts,
+            reorganisations: Reorganisations::default(),
             moved: false,
             aside: Vec::new(),
             failed: None,

@@ -6,7 +6,6 @@
 mod clock;
 mod mining;
 mod peers;
-mod progress;
 mod registrations;
 mod served_zone;
 mod writer;
@@ -203,11 +202,8 @@ impl Node {
         let rpc =
             dotp2p_rpc::server::RpcServer::start(config.rpc_listen, handle.clone(), config.rpc, &config.dir).await?;
         write_node_json(&config.dir, &handle.params, rpc.local_addr(), dns.local_addrs(), &peers)?;
-        let mut tasks = vec![
-            tokio::spawn(registrations::carry_on(handle.clone())),
-            tokio::spawn(clock::watch(handle.clone())),
-            tokio::spawn(progress::tell(handle.clone())),
-        ];
+        let mut tasks =
+            vec![tokio::spawn(registrations::carry_on(handle.clone())), tokio::spawn(clock::watch(handle.clone()))];
         if config.mine.is_some() {
             tasks.push(tokio::spawn(mining::run(handle.clone())));
         }
@@ -311,7 +307,8 @@ impl NodeHandle {
         self.readers.clone()
     }
 
-    fn stopping(&self) -> watch::Receiver<bool> {
+    /// For waiting until the node stops.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
     }
 

@@ -88,12 +88,25 @@ pub struct Reader {
     pub branches: Arc<Vec<Branch>>,
     /// What reorganisations undid for good.
     pub conflicts: Conflicts,
+    /// How often the chain was reorganised.
+    pub reorganisations: Reorganisations,
     /// Serial and hold.
     pub meta: Meta,
     /// Block bodies and undo.
     pub files: Arc<BlockFiles>,
     /// Finds headers and transactions.
     pub lookup: Lookup,
+}
+
+/// Reorganisations since the start: moves that left blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reorganisations {
+    /// How many.
+    pub count: u64,
+    /// Those that left two blocks or more, which do not happen by chance and slowness alone (L3).
+    pub deep: u64,
+    /// The most blocks that one left.
+    pub deepest: u32,
 }
 
 /// The end of a branch.

@@ -1,4 +1,4 @@
-//! What stands before every request: the Host and Origin headers, `GET /health`, the cookie.
+//! What stands before every request: the Host and Origin headers, `GET /health` and `GET /metrics`, the cookie.
 //!
 //! A page in a browser can make its own domain name point here (DNS rebinding, easily so with a `.p2p` name); the Host
 //! header then still says that name, and is refused.
@@ -17,6 +17,7 @@ use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
 use tower::{Layer, Service};
 
 use crate::auth::Cookie;
+use crate::metrics;
 use crate::node::NotReady;
 
 /// How long a wrong cookie waits for its answer; others are not held up by it.
@@ -30,7 +31,12 @@ pub(crate) struct Rules {
     pub(crate) cookie: Arc<Cookie>,
     /// Whether the chain is usable.
     pub(crate) ready: Box<dyn Fn() -> Result<(), NotReady> + Send + Sync>,
+    /// What a monitor watches.
+    pub(crate) metrics: Box<dyn Fn() -> MetricsFuture + Send + Sync>,
 }
+
+/// The text of the metrics, when it is there.
+pub(crate) type MetricsFuture = Pin<Box<dyn Future<Output = Result<String, NotReady>> + Send>>;
 
 /// The hosts that are allowed: this machine by its usual names, the bound address, and `configured`.
 pub(crate) fn hosts(bound: SocketAddr, configured: &[String]) -> Vec<String> {
@@ -81,6 +87,15 @@ where
         match self.rules.verdict(request.method(), request.uri(), request.headers()) {
             Verdict::Pass => Box::pin(self.inner.call(request)),
             Verdict::Answer(status, text) => Box::pin(async move { Ok(answer(status, text)) }),
+            Verdict::Metrics => {
+                let text = (self.rules.metrics)();
+                Box::pin(async move {
+                    Ok(match text.await {
+                        Ok(text) => body(StatusCode::OK, metrics::CONTENT_TYPE, text),
+                        Err(reason) => answer(StatusCode::SERVICE_UNAVAILABLE, reason.to_string()),
+                    })
+                })
+            }
             Verdict::WrongCookie => Box::pin(async {
                 tokio::time::sleep(DELAY).await;
                 Ok(answer(StatusCode::UNAUTHORIZED, "wrong cookie or password".to_owned()))
@@ -93,6 +108,7 @@ where
 enum Verdict {
     Pass,
     Answer(StatusCode, String),
+    Metrics,
     WrongCookie,
 }
 
@@ -117,6 +133,9 @@ impl Rules {
                 Err(reason) => Verdict::Answer(StatusCode::SERVICE_UNAVAILABLE, reason.to_string()),
             };
         }
+        if method == Method::GET && uri.path() == "/metrics" {
+            return Verdict::Metrics;
+        }
         match headers.get(AUTHORIZATION) {
             Some(header) if self.cookie.admits(header) => Verdict::Pass,
             Some(_) => Verdict::WrongCookie,
@@ -139,13 +158,18 @@ fn host_of(text: &str) -> &str {
 }
 
 fn answer(status: StatusCode, text: String) -> HttpResponse {
-    let mut response = HttpResponse::new(HttpBody::from(text + "\n"));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, http::HeaderValue::from_static("text/plain; charset=utf-8"));
+    let mut response = body(status, "text/plain; charset=utf-8", text + "\n");
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, http::HeaderValue::from_static("Basic realm=\"dotp2p\""));
+        let basic = http::HeaderValue::from_static("Basic realm=\"dotp2p\"");
+        response.headers_mut().insert(WWW_AUTHENTICATE, basic);
     }
+    response
+}
+
+fn body(status: StatusCode, form: &'static str, text: String) -> HttpResponse {
+    let mut response = HttpResponse::new(HttpBody::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(form));
     response
 }
 

@@ -17,6 +17,7 @@ mod control;
 pub mod error;
 mod guard;
 pub mod help;
+mod metrics;
 mod mining;
 mod name;
 pub mod node;

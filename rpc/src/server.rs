@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use crate::Rpc;
 use crate::auth::{COOKIE_FILE, Cookie, CookieError};
 use crate::guard::{self, Guard};
+use crate::metrics;
 use crate::node::Node;
 use crate::params::CheckParams;
 
@@ -87,7 +88,18 @@ impl RpcServer {
         let rules = guard::Rules {
             hosts: guard::hosts(bound, &config.allowed_hosts),
             cookie: cookie.clone(),
-            ready: Box::new(move || node.reader().map(drop)),
+            ready: {
+                let node = node.clone();
+                Box::new(move || node.reader().map(drop))
+            },
+            metrics: Box::new(move || {
+                let node = node.clone();
+                Box::pin(async move {
+                    let network = node.network().await.ok();
+                    let reader = node.reader()?;
+                    Ok(metrics::text(&reader, network.as_ref(), node.uptime_s()))
+                })
+            }),
         };
         let limits = ServerConfig::builder()
             .http_only()

@@ -11,7 +11,6 @@ use crate::config::Settings;
 mod export;
 mod import;
 mod place;
-mod progress;
 
 /// How `dotp2p chain` is used.
 #[derive(Debug, Args)]

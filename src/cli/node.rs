@@ -1,5 +1,7 @@
 //! `dotp2p node`
 
+mod catching_up;
+
 use super::{CliError, interrupted};
 use crate::config::Settings;
 use crate::node::{Node, NodeConfig, PeersConfig};
@@ -32,6 +34,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CliError> {
         dns = ?node.dns_addrs(),
         "node is ready"
     );
+    tokio::spawn(catching_up::tell(node.handle()));
     tokio::select! {
         () = interrupted() => tracing::info!("stopping; once more aborts"),
         () = node.stopped() => tracing::info!("stopping, as asked over RPC"),

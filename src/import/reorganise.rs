@@ -269,8 +269,14 @@ impl Importer {
         self.pending.rows.extend(trial.rows);
         self.pending.chain.extend(trial.commit.chain);
         self.pending.transactions.extend(trial.commit.transactions);
-        if reorg.disconnect.len() >= 2 {
-            self.hold(reorg);
+        let left = u32::try_from(reorg.disconnect.len()).unwrap_or(u32::MAX);
+        if left > 0 {
+            self.reorganisations.count += 1;
+            self.reorganisations.deepest = self.reorganisations.deepest.max(left);
+        }
+        if left >= 2 {
+            self.reorganisations.deep += 1;
+            self.hold(reorg.fork, left);
         }
         self.pending.meta.serial = self.pending.meta.serial.wrapping_add(1);
         self.disconnected.extend(trial.disconnected.into_iter().rev().flatten().map(Arc::new));
@@ -278,16 +284,15 @@ impl Importer {
     }
 
     /// Holds owners back for twice as many blocks as were left: whoever brought so many at once has more ready. Rule L3.
-    fn hold(&mut self, reorg: &Reorg) {
+    fn hold(&mut self, fork: Height, left: u32) {
         let (tip, c) = (self.tip(), self.params.deployment.dns_confirmations);
-        let left = u32::try_from(reorg.disconnect.len()).unwrap_or(u32::MAX);
-        let before = Height(reorg.fork.0.saturating_add(left));
+        let before = Height(fork.0.saturating_add(left));
         let end = Height(tip.0.saturating_add(c.max(left.saturating_mul(2).min(HOLD_MAX))));
         let in_force = self.pending.meta.hold.filter(|(_, end)| before < *end);
-        let (fork, end) = in_force.map_or((reorg.fork, end), |(f, e)| (f.min(reorg.fork), e.max(end)));
-        self.pending.meta.hold = Some((fork, end));
+        let (from, end) = in_force.map_or((fork, end), |(f, e)| (f.min(fork), e.max(end)));
+        self.pending.meta.hold = Some((from, end));
         tracing::warn!(
-            fork = %reorg.fork, left, %tip, until = %end,
+            %fork, left, %tip, until = %end,
             "deep reorganisation: changed owners are held back in DNS (L3)"
         );
     }

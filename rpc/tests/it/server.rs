@@ -166,6 +166,17 @@ async fn health_needs_no_cookie() {
 }
 
 #[tokio::test]
+async fn metrics_need_no_cookie_and_are_of_one_block() {
+    let running = Running::start().await;
+    assert_eq!(running.http("GET /metrics", "Host: evil.p2p\r\n", "").await.0, 403);
+    let (status, body) = running.http("GET /metrics", "Host: localhost\r\n", "").await;
+    assert_eq!(status, 200);
+    insta::assert_snapshot!(body);
+    running.node.switches.not_ready.store(true, Ordering::Relaxed);
+    assert_eq!(running.http("GET /metrics", "Host: localhost\r\n", "").await.0, 503);
+}
+
+#[tokio::test]
 async fn the_cookie_is_private_new_at_each_start_and_gone_after_it() {
     let running = Running::start().await;
     let path = running.dir.path().join(COOKIE_FILE);

@@ -11,8 +11,8 @@ use dotp2p_chain::height::Height;
 use serde_json::json;
 
 use super::place::Place;
-use super::progress::Progress;
 use crate::carry::{CarryError, Tail, file_head, record};
+use crate::cli::progress::Progress;
 use crate::cli::{CliError, Output};
 use crate::config::Settings;
 

@@ -10,8 +10,8 @@ use dotp2p_registry::query::Reader;
 use serde_json::json;
 
 use super::place::Place;
-use super::progress::Progress;
 use crate::carry::{Carried, CarryError, CarryReader};
+use crate::cli::progress::Progress;
 use crate::cli::{CliError, Output};
 use crate::config::Settings;
 use crate::import::{Importer, Refusal};
