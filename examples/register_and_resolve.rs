@@ -14,10 +14,12 @@ use dotp2p_chain::params::Params;
 use dotp2p_rpc::types::RegistrationInfo;
 use dotp2p_rpc::{Auth, Client, auth};
 use dotp2p_wallet::{Wallet, WordCount};
-use hickory_proto::op::{Message, MessageType, OpCode, Query};
-use hickory_proto::rr::{Name as DnsName, RecordType};
+use hickory_proto::rr::RecordType;
 use serde_json::json;
-use tokio::net::UdpSocket;
+
+mod common;
+
+use common::resolve;
 
 /// The records: an ordinary zone file.
 const ZONE: &str = include_str!("hello.zone");
@@ -53,16 +55,4 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     node.stop().await?;
     Ok(())
-}
-
-/// Asks over UDP; the data of the answer's records.
-async fn resolve(server: SocketAddr, name: &str, rtype: RecordType) -> Result<Vec<String>, Box<dyn Error>> {
-    let mut question = Message::new(1, MessageType::Query, OpCode::Query);
-    question.add_query(Query::query(DnsName::from_ascii(name)?, rtype));
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    socket.send_to(&question.to_vec()?, server).await?;
-    let mut buffer = [0; 1_232];
-    let len = socket.recv(&mut buffer).await?;
-    let answer = Message::from_vec(buffer.get(..len).ok_or("a datagram fits its buffer")?)?;
-    Ok(answer.answers.iter().map(|record| record.data.to_string()).collect())
 }

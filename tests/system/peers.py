@@ -12,6 +12,7 @@
   carry     a chain in a file, of SIZE blocks (300)
   idle      a node with SIZE peers (50) and nothing to do for a minute
   hostile   SIZE connections (1000) of those who have nothing good to say
+  flood     SIZE peers (50), each a thousand bad messages a second
 
 Needs root; Debian's iproute2 and nftables. All that is made is removed at the end, whatever happens: see netns.py. Each prints
 its figures as `assurance: …`, and `MISSED: …` before them for a goal that was not reached, which also fails the run.
@@ -21,6 +22,7 @@ import signal
 import sys
 
 import nodes
+import peers_flood
 import peers_gossip
 import peers_load
 import peers_reach
@@ -37,6 +39,7 @@ SCENARIOS = {
     "carry": (peers_sync.carry, 300),
     "idle": (peers_load.idle, 50),
     "hostile": (peers_load.hostile, 1000),
+    "flood": (peers_flood.flood, 50),
 }
 
 
