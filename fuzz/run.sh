@@ -41,7 +41,7 @@ done
 
 rustup toolchain list | grep -q "^$TOOLCHAIN" || rustup toolchain install "$TOOLCHAIN" --profile minimal
 if [[ "$("$tools/bin/cargo-fuzz" --version 2>/dev/null)" != "cargo-fuzz $CARGO_FUZZ" ]]; then
-    cargo install --quiet --locked --debug --root "$tools" --target-dir "$tools/build-fuzz" "cargo-fuzz@$CARGO_FUZZ"
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root "$tools" --target-dir "$tools/build-fuzz" "cargo-fuzz@$CARGO_FUZZ"
     rm -rf "$tools/build-fuzz"
 fi
 

@@ -448,6 +448,10 @@ impl dotp2p_rpc::node::Node for NodeHandle {
         self.stop.send_replace(true);
     }
 
+    fn clock_behind_s(&self) -> Option<u64> {
+        clock::lag(&self.newest(), now_s())
+    }
+
     fn uptime_s(&self) -> u64 {
         self.started.elapsed().as_secs()
     }

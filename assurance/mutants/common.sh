@@ -24,7 +24,7 @@ declare -x "CARGO_TARGET_${host}_RUNNER=prlimit --cpu=$CPU_S --as=$MEMORY_B"
 # There is no package of it for Debian; built once, in debug because it has little to do.
 install_mutants() {
     if [[ "$("$tools/bin/cargo-mutants" --version 2>/dev/null)" != "cargo-mutants $CARGO_MUTANTS" ]]; then
-        CARGO_INCREMENTAL=0 cargo install --quiet --locked --debug --root "$tools" --target-dir "$tools/build" \
+        CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root "$tools" --target-dir "$tools/build" \
             "cargo-mutants@$CARGO_MUTANTS"
         rm -rf "$tools/build"
     fi

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 
 // The node's own source, compiled again: the crate around it is large and not needed.
 #[path = "../../src"]
-#[allow(dead_code, reason = "somebody else's module")]
+#[allow(dead_code, unused_imports, reason = "somebody else's module")]
 mod node {
     pub mod carry;
 }

@@ -21,7 +21,8 @@ use dotp2p_fuzz::{Cost, text, within};
 use dotp2p_registry::query::Reader;
 use dotp2p_rpc::auth::{COOKIE_FILE, basic};
 use dotp2p_rpc::node::{
-    BlockTaken, GenerateError, MiningStatus, NotReady, RegistrationStatus, SubmitBlockError, SubmitError, WalletError,
+    AddNode, BanStatus, BanTerm, BlockTaken, GenerateError, MiningStatus, NetworkStatus, NotReady, PeerError, PeerStatus,
+    RegistrationStatus, SubmitBlockError, SubmitError, Unavailable, WalletError,
 };
 use dotp2p_rpc::{Config, Node, RpcServer};
 use dotp2p_wallet::registration::Request;
@@ -100,7 +101,39 @@ impl Node for Still {
         self.fake.registrations()
     }
 
+    async fn peers(&self) -> Result<Vec<PeerStatus>, Unavailable> {
+        self.fake.peers().await
+    }
+
+    async fn network(&self) -> Result<NetworkStatus, Unavailable> {
+        self.fake.network().await
+    }
+
+    async fn add_node(&self, text: String, what: AddNode) -> Result<(), PeerError> {
+        self.fake.add_node(text, what).await
+    }
+
+    async fn disconnect_node(&self, text: String) -> Result<(), PeerError> {
+        self.fake.disconnect_node(text).await
+    }
+
+    async fn set_ban(&self, subject: String, term: BanTerm) -> Result<(), PeerError> {
+        self.fake.set_ban(subject, term).await
+    }
+
+    async fn lift_ban(&self, subject: String) -> Result<(), PeerError> {
+        self.fake.lift_ban(subject).await
+    }
+
+    async fn banned(&self) -> Result<Vec<BanStatus>, Unavailable> {
+        self.fake.banned().await
+    }
+
     fn stop(&self) {}
+
+    fn clock_behind_s(&self) -> Option<u64> {
+        None
+    }
 
     fn uptime_s(&self) -> u64 {
         3_600

@@ -66,7 +66,9 @@ pub(crate) fn load<T>(
 ) -> Result<Option<T>, Unusable> {
     let read = read(path, max).and_then(|bytes| {
         let Some(bytes) = bytes else { return Ok(None) };
-        parse(&bytes).map(Some).map_err(|why| FileError::Damaged { path: path.to_owned(), why })
+        // What it says of a damaged file may quote it.
+        let one_line = |why: String| why.replace(char::is_control, "\u{fffd}");
+        parse(&bytes).map(Some).map_err(|why| FileError::Damaged { path: path.to_owned(), why: one_line(why) })
     });
     read.map_err(|error| {
         let readable = !matches!(error, FileError::Io { .. });
@@ -170,9 +172,9 @@ mod tests {
         let path = folder.path().join("some.dat");
         replace(&path, b"first").unwrap();
         let told =
-            load(&path, 9, "the start goes on", |_| Err::<(), _>("it rhymes".to_owned())).unwrap_err().to_string();
+            load(&path, 9, "the start goes on", |_| Err::<(), _>("it\nrhymes".to_owned())).unwrap_err().to_string();
         let shown = path.display();
-        assert_eq!(told, format!("{shown} is damaged: it rhymes; set aside as {shown}.bad; the start goes on"));
+        assert_eq!(told, format!("{shown} is damaged: it\u{fffd}rhymes; set aside as {shown}.bad; the start goes on"));
         replace(&path, b"longer").unwrap();
         let told = load(&path, 5, "without", |_| Ok(())).unwrap_err();
         assert!(matches!(told.error, FileError::Size { max: 5, .. }));

@@ -88,6 +88,8 @@ pub struct Reader {
     pub branches: Arc<Vec<Branch>>,
     /// What reorganisations undid for good.
     pub conflicts: Conflicts,
+    /// Branches that are kept aside because they lie ahead of the clock (L11).
+    pub aside: usize,
     /// How often the chain was reorganised.
     pub reorganisations: Reorganisations,
     /// Serial and hold.

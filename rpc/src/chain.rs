@@ -46,7 +46,7 @@ impl<N: Node> ChainApiServer for Rpc<N> {
             level: shape::level(reader.state.level()),
             issued: Coins(Amount::from_atoms(tip.issued)),
             burned: Coins(Amount::from_atoms(tip.burned)),
-            warnings: warnings(&reader),
+            warnings: warnings(&reader, self.node.clock_behind_s()),
         })
     }
 
@@ -132,7 +132,16 @@ impl<N: Node> ChainApiServer for Rpc<N> {
 }
 
 /// What whoever runs the node should know.
-fn warnings(reader: &Reader) -> Vec<String> {
+fn warnings(reader: &Reader, clock_behind_s: Option<u64>) -> Vec<String> {
+    let clock = clock_behind_s.map(|behind_s| {
+        format!("the clock is {behind_s} s behind the chain: nothing is mined and new blocks may be refused until it is set right")
+    });
+    let aside = (reader.aside > 0).then(|| {
+        format!(
+            "{} branches lie ahead of the clock and are kept aside until it is near: was it set? (L11)",
+            reader.aside
+        )
+    });
     let hold = reader.meta.hold.filter(|(_, end)| reader.tip < *end).map(|(fork, end)| {
         format!(
             "a reorganisation left blocks after height {fork}: changed owners are held back in DNS until {end} (L3)"
@@ -141,7 +150,7 @@ fn warnings(reader: &Reader) -> Vec<String> {
     let undone = reader.conflicts.len();
     let undone =
         (undone > 0).then(|| format!("reorganisations undid {undone} transactions for good: see name_conflicts"));
-    hold.into_iter().chain(undone).collect()
+    [clock, aside, hold, undone].into_iter().flatten().collect()
 }
 
 fn json(value: &impl Serialize) -> RpcResult<Box<RawValue>> {

@@ -82,6 +82,9 @@ pub trait Node: Send + Sync + 'static {
     /// The bans that hold.
     fn banned(&self) -> impl Future<Output = Result<Vec<BanStatus>, Unavailable>> + Send;
 
+    /// Seconds by which the clock is behind the chain, where that is more than a block may be ahead (B12).
+    fn clock_behind_s(&self) -> Option<u64>;
+
     /// Asks the node to stop; returns at once.
     fn stop(&self);
 

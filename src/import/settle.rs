@@ -85,6 +85,7 @@ impl Importer {
             provisional: Arc::new(provisional),
             branches: Arc::new(self.branches()),
             conflicts: self.conflicts.clone(),
+            aside: self.aside.len(),
             reorganisations: self.reorganisations,
             meta: self.pending.meta,
             files: self.store.files(),

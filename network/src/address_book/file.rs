@@ -137,7 +137,8 @@ pub(super) fn unseal<T: Decode>(magic: &[u8], version: u8, bytes: &[u8]) -> Resu
     }
     match rest.split_first() {
         Some((found, content)) if *found == version => {
-            T::decode_all(&mut &*content).map_err(|error| format!("it cannot be read: {error}"))
+            // The codec's own words are a line for each part that it was in.
+            T::decode_all(&mut &*content).map_err(|_| "what it holds is of another form".to_owned())
         }
         Some((found, _)) => Err(format!("it has version {found}, expected {version}")),
         None => Err("it is empty".to_owned()),

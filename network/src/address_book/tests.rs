@@ -276,6 +276,12 @@ fn saved_and_read_back() {
 }
 
 #[test]
+fn a_sealed_file_of_another_form_is_refused_in_one_line() {
+    let error = AddressBook::decode(&file::seal(b"dotp2p peers\n", 1, &[7u8; 40]), false, NOW).unwrap_err();
+    assert_eq!(error, "what it holds is of another form");
+}
+
+#[test]
 fn a_damaged_file_is_set_aside_and_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("peers.dat");

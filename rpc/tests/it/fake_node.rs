@@ -33,6 +33,7 @@ pub struct Switches {
     pub no_wallet: AtomicBool,
     pub stopping: AtomicBool,
     pub not_on_demand: AtomicBool,
+    pub clock_behind: AtomicBool,
 }
 
 pub struct FakeNode {
@@ -301,6 +302,10 @@ impl Node for FakeNode {
 
     fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    fn clock_behind_s(&self) -> Option<u64> {
+        on(&self.switches.clock_behind).then_some(7_300)
     }
 
     fn uptime_s(&self) -> u64 {

@@ -54,6 +54,16 @@ async fn changes_of_names() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_behind_is_warned_of() {
+    let node = FakeNode::with_alice();
+    node.switches.clock_behind.store(true, Ordering::Relaxed);
+    let info = Session::new(&node).result("getblockchaininfo", json!([])).await;
+    let warning =
+        "the clock is 7300 s behind the chain: nothing is mined and new blocks may be refused until it is set right";
+    assert_eq!(info["warnings"], json!([warning]));
+}
+
+#[tokio::test]
 async fn chain() {
     let node = FakeNode::with_alice();
     let mut session = Session::new(&node);

@@ -154,6 +154,7 @@ impl TestChain {
             provisional: Arc::default(),
             branches: Default::default(),
             conflicts: Default::default(),
+            aside: 0,
             reorganisations: Default::default(),
             meta: Meta { serial: 7, ..Meta::default() },
             files: self.store.files(),

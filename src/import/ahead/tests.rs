@@ -69,8 +69,10 @@ fn blocks_of_a_clock_that_was_ten_years_ahead_are_left_when_it_is_mended() {
         // A restart knows it at once, and neither condemned nor lost them.
         drop(importer);
         let mut importer = open(dir.path(), &params, NOW_S + 31, false);
-        assert_eq!(importer.reader().tip_hash(), right[19]);
+        let reader = importer.reader();
+        assert_eq!((reader.tip_hash(), reader.aside), (right[19], 1));
         assert_eq!(look(&mut importer, NOW_S + lead - FUTURE_MAX_S + 5), ahead[4], "the clock has come near");
+        assert_eq!(importer.reader().aside, 0);
         assert_eq!(look(&mut importer, NOW_S + 32), right[19]);
         // What is mined by the right clock stays, though the others have more work.
         let next = mine(&mut importer, NOW_S + 33);
