@@ -135,6 +135,24 @@ PROMISES = [
         "cargo build && python3 tests/system/peers.py hostile",
     ),
     (
+        "flood",
+        "Whoever says what is not so is banned, and the rest goes on",
+        "50 peers, 1,000 invalid messages a second each, for a minute; they come again under other names",
+        "cargo build && python3 tests/system/peers.py flood",
+    ),
+    (
+        "simulation",
+        "Whatever the network does, honest nodes come to one mind, and none of them is banned",
+        "the machines of twenty nodes under loss, delay, reordering, partitions, crashes and liars, each run by its seed",
+        "SEEDS=10000 cargo test --workspace --test simulation -- --nocapture",
+    ),
+    (
+        "eclipse",
+        "Nobody chooses all of a node's peers",
+        "1,000 addresses of an attacker in 5 groups against the address book, over 3,000 restarts",
+        "cargo test --workspace --test eclipse -- --nocapture",
+    ),
+    (
         "economics",
         "Difficulty, prices and commitments hold against those who have more",
         "simulations on the real rules, see [economics.md](economics.md)",

@@ -51,6 +51,7 @@ mod derived {
         pub gossip: gossipsub::Behaviour,
         pub kad: Toggle<kad::Behaviour<MemoryStore>>,
         pub mdns: Toggle<mdns::tokio::Behaviour>,
+        pub mdns6: Toggle<mdns::tokio::Behaviour>,
         pub relay: relay::Behaviour,
         pub relay_client: relay::client::Behaviour,
         pub dcutr: dcutr::Behaviour,
@@ -101,10 +102,11 @@ impl Behaviour {
         let ask =
             request_response::Behaviour::with_codec(Codec, [(protocols.ask.clone(), ProtocolSupport::Full)], asking);
         // Nearby peers are found where the system lets us listen for them; where it does not, the rest goes on.
-        let nearby = discovery.then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), local));
-        let nearby = nearby.and_then(|mdns| {
+        let nearby = |enable_ipv6| {
+            let config = mdns::Config { enable_ipv6, ..mdns::Config::default() };
+            let mdns = discovery.then(|| mdns::tokio::Behaviour::new(config, local))?;
             mdns.inspect_err(|error| tracing::warn!(%error, "nearby peers cannot be looked for")).ok()
-        });
+        };
         let autonat = autonat::Config {
             boot_delay: Duration::from_secs(5),
             retry_interval: Duration::from_secs(30),
@@ -120,7 +122,8 @@ impl Behaviour {
             ask,
             gossip: gossip(protocols)?,
             kad: discovery.then(|| kademlia(local, protocols)).into(),
-            mdns: nearby.into(),
+            mdns: nearby(false).into(),
+            mdns6: nearby(true).into(),
             relay: relay::Behaviour::new(local, relay::Config::default()),
             relay_client,
             dcutr: dcutr::Behaviour::new(local),

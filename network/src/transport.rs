@@ -4,6 +4,8 @@
 //! Peers behind a NAT are reached through a third one (a relay), over the same encryption end to end. Absent: a resolver.
 //! Peers have addresses; a name is only ever what somebody typed, and the system resolves it ([`crate::service`]).
 
+mod link_local;
+
 use std::time::Duration;
 
 use libp2p::core::Transport as _;
@@ -13,6 +15,7 @@ use libp2p::core::transport::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::pnet::{PnetConfig, PreSharedKey};
 use libp2p::{PeerId, noise, relay, tcp, yamux};
+use link_local::LinkLocal;
 
 /// How long a connection may take until both sides know each other.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -41,7 +44,7 @@ pub fn build(keypair: &Keypair, psk: Option<[u8; 32]>) -> Result<(Transport, rel
     let noise = noise::Config::new(keypair)?;
     let (relayed, relay) = relay::client::new(keypair.public().to_peer_id());
     let relayed = secured!(relayed, noise.clone());
-    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
+    let tcp = LinkLocal(tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)));
     let direct = match psk {
         Some(key) => {
             secured!(tcp.and_then(move |socket, _| PnetConfig::new(PreSharedKey::new(key)).handshake(socket)), noise)

@@ -26,7 +26,7 @@ part ./disk_full.py "${DISK_FULL_POINTS:-20}"
 part ./damage.py "${DAMAGE_CASES:-100}"
 
 part ./peers.py join "${JOIN_BLOCKS:-200}"
-part ./peers.py nearby 4
+part ./peers.py nearby
 part ./peers.py updates "${UPDATES:-3}"
 part ./peers.py psk
 part ./peers.py carry

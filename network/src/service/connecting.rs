@@ -56,14 +56,20 @@ pub(super) fn is_relayed(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
-/// Whether another machine could reach an address: not one of loopback, nor one that means nothing off its link.
+/// Whether an address means nothing off its link.
+pub(super) fn is_on_link(address: &Multiaddr) -> bool {
+    ip_of(address).is_some_and(|ip| match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    })
+}
+
+/// Whether another machine could reach an address: not one of loopback, no relay that means nothing off its link, and no
+/// IPv4 address in disguise, as a socket for both hears of it.
 pub(super) fn is_dialable(address: &Multiaddr) -> bool {
     ip_of(address).is_some_and(|ip| {
-        let is_on_link = match ip {
-            IpAddr::V4(ip) => ip.is_link_local() && is_relayed(address),
-            IpAddr::V6(ip) => ip.is_unicast_link_local(),
-        };
-        !ip.is_loopback() && !ip.is_unspecified() && !is_on_link
+        let is_mapped = matches!(ip, IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some());
+        !ip.is_loopback() && !ip.is_unspecified() && !is_mapped && !(is_on_link(address) && is_relayed(address))
     })
 }
 

@@ -5,7 +5,7 @@ use libp2p::request_response::{Event as AskEvent, Message as AskMessage};
 use libp2p::swarm::{DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, gossipsub, identify, kad, mdns};
 
-use super::connecting::{ip_of, is_dialable, is_relayed};
+use super::connecting::{ip_of, is_dialable, is_on_link, is_relayed};
 use super::info::{ConnectionKind, Known};
 use super::serving::QUESTIONS;
 use super::{LISTEN_WITHIN, Service};
@@ -109,7 +109,8 @@ impl<C: Chain> Service<C> {
                 tracing::debug!(peer = %peer_id, "a peer that does not gossip on this chain");
             }
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => self.identified(peer_id, info),
-            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
+            BehaviourEvent::Mdns(mdns::Event::Discovered(found))
+            | BehaviourEvent::Mdns6(mdns::Event::Discovered(found)) => {
                 let now_ms = self.now_ms();
                 for (peer, address) in found {
                     tracing::debug!(%peer, %address, "found nearby");
@@ -117,7 +118,7 @@ impl<C: Chain> Service<C> {
                 }
                 self.keep_connected(now_ms);
             }
-            BehaviourEvent::Mdns(mdns::Event::Expired(lost)) => {
+            BehaviourEvent::Mdns(mdns::Event::Expired(lost)) | BehaviourEvent::Mdns6(mdns::Event::Expired(lost)) => {
                 lost.iter().for_each(|(peer, _)| self.lost_nearby(peer));
             }
             BehaviourEvent::Autonat(event) => self.nat_event(&event),
@@ -182,7 +183,9 @@ impl<C: Chain> Service<C> {
         self.relays(peer, &info);
         // Only where it is itself, or through a relay: nobody has others dialled by naming them.
         let own = self.peers.get(&peer).and_then(|known| ip_of(&known.address));
-        let is_its = |address: &&Multiaddr| is_dialable(address) && (is_relayed(address) || ip_of(address) == own);
+        let is_its = |address: &&Multiaddr| {
+            is_dialable(address) && !is_on_link(address) && (is_relayed(address) || ip_of(address) == own)
+        };
         if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
             for address in info.listen_addrs.iter().filter(is_its).take(8) {
                 kad.add_address(&peer, address.clone());
