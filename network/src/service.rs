@@ -433,6 +433,7 @@ impl<C: Chain> Service<C> {
         self.keep_connected(now_ms);
         self.choose(now_ms);
         self.find_relay(now_ms);
+        self.try_direct_again(now_ms);
         self.tidy_early(now_ms);
         self.greet_again(now_ms);
     }

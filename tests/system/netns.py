@@ -152,7 +152,9 @@ class Net:
         router.exec("nft", "\n".join((
             "table ip nat {", "chain post {", "type nat hook postrouting priority 100", 'oifname "eth0" masquerade', "}", "}",
             "table ip filter {", "chain forward {", "type filter hook forward priority 0; policy drop",
-            "ct state established,related accept", 'iifname "eth1" accept', "}", "}")))
+            "ct state established,related accept", 'iifname "eth1" accept', "}",
+            # What nobody asked for is dropped, as home routers do: a refusal would end what makes a hole from both sides.
+            "chain input {", "type filter hook input priority 0; policy accept", 'iifname "eth0" ct state new,invalid drop', "}", "}")))
         return router
 
     def node(self, space, name=None, **env):

@@ -13,7 +13,7 @@ from netns import P2P_PORT
 
 MIB = 1 << 20
 IDLE_S = float(os.environ.get("IDLE_SECONDS", 60))
-IDLE_MIB_MAX, IDLE_CPU_MAX = 64, 0.05
+IDLE_MIB_MAX, IDLE_CPU_MAX = 25, 0.01
 HOSTILE_S = float(os.environ.get("HOSTILE_SECONDS", 60))
 HOSTILE_MIB_MAX, RELAY_S, NEWCOMER_S = 64, 10, 60
 

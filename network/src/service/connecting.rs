@@ -69,7 +69,7 @@ pub(super) fn is_on_link(address: &Multiaddr) -> bool {
 pub(super) fn is_dialable(address: &Multiaddr) -> bool {
     ip_of(address).is_some_and(|ip| {
         let is_mapped = matches!(ip, IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some());
-        !ip.is_loopback() && !ip.is_unspecified() && !is_mapped && !(is_on_link(address) && is_relayed(address))
+        !(ip.is_loopback() || ip.is_unspecified() || is_mapped || is_on_link(address) && is_relayed(address))
     })
 }
 

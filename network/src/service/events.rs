@@ -2,7 +2,7 @@
 
 use libp2p::core::ConnectedPoint;
 use libp2p::request_response::{Event as AskEvent, Message as AskMessage};
-use libp2p::swarm::{DialError, SwarmEvent};
+use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, gossipsub, identify, kad, mdns};
 
 use super::connecting::{ip_of, is_dialable, is_on_link, is_relayed};
@@ -46,7 +46,9 @@ impl<C: Chain> Service<C> {
             }
             SwarmEvent::ListenerClosed { listener_id, .. } => self.listener_closed(listener_id),
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "listening for peers"),
-            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => self.connected(peer_id, &endpoint),
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, connection_id, .. } => {
+                self.connected(peer_id, connection_id, &endpoint);
+            }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
                 tracing::debug!(peer = %peer_id, ?cause, "peer gone");
                 if let Some(known) = self.peers.remove(&peer_id).filter(|known| known.kind == ConnectionKind::Outbound)
@@ -69,20 +71,27 @@ impl<C: Chain> Service<C> {
         }
     }
 
-    fn connected(&mut self, peer: PeerId, endpoint: &ConnectedPoint) {
+    fn connected(&mut self, peer: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
         let address = endpoint.get_remote_address().clone();
         let kind = self.kind_of(peer, &address, endpoint.is_dialer());
         let now_ms = self.now_ms();
         if let Some(known) = self.peers.get_mut(&peer) {
-            // The direct way, once there is one.
-            if is_relayed(&known.address) && !is_relayed(&address) {
+            // The direct way, once there is one; a relayed one takes the place of the one before.
+            if is_relayed(&known.address) {
+                let before = std::mem::replace(&mut known.connection, connection);
+                let is_again = is_relayed(&address);
                 known.address = address;
+                if is_again {
+                    self.swarm.close_connection(before);
+                }
             }
             return;
         }
         tracing::debug!(%peer, %address, kind = kind.as_str(), "peer connected");
         let known = Known {
             address,
+            connection,
+            direct_tries: 0,
             kind,
             since_ms: now_ms,
             hello: None,

@@ -1,6 +1,7 @@
 //! What is known of each peer, and what of it people are shown.
 
 use dotp2p_chain::height::Height;
+use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 
 use super::Service;
@@ -80,6 +81,10 @@ pub struct NetworkInfo {
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) address: Multiaddr,
+    /// The connection at that address.
+    pub(super) connection: ConnectionId,
+    /// How often a direct way was tried again, while everything goes through a third peer.
+    pub(super) direct_tries: u32,
     pub(super) kind: ConnectionKind,
     pub(super) since_ms: u64,
     pub(super) hello: Option<Hello>,

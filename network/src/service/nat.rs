@@ -5,6 +5,7 @@
 
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, autonat, dcutr, identify, relay};
 
 use super::Service;
@@ -14,6 +15,10 @@ use crate::chain::Chain;
 
 /// Milliseconds between two tries to find a relay.
 const AGAIN_MS: u64 = 10_000;
+
+/// Milliseconds until a direct way to a relayed peer is tried again, twice as many each time, and how often.
+const DIRECT_AGAIN_MS: u64 = 10_000;
+const DIRECT_TRIES: u32 = 3;
 
 /// What is known of the way here.
 #[derive(Debug, Default)]
@@ -62,6 +67,28 @@ impl<C: Chain> Service<C> {
         match self.swarm.listen_on(address.clone()) {
             Ok(listener) => self.nat.place = Some((listener, relay)),
             Err(error) => tracing::debug!(%address, %error, "no place at a relay"),
+        }
+    }
+
+    /// A direct way is looked for when a relayed connection is made, and holes on both sides must be made in one moment: where
+    /// that failed, a new connection through the relay is another chance.
+    pub(super) fn try_direct_again(&mut self, now_ms: u64) {
+        let late = self.peers.iter_mut().filter(|(_, known)| {
+            let due_ms = known.since_ms.saturating_add(DIRECT_AGAIN_MS << known.direct_tries);
+            let may = known.kind != ConnectionKind::Inbound && known.direct_tries < DIRECT_TRIES;
+            may && is_relayed(&known.address) && due_ms <= now_ms
+        });
+        let late: Vec<_> = late
+            .map(|(peer, known)| {
+                known.direct_tries += 1;
+                (*peer, known.address.clone())
+            })
+            .collect();
+        for (peer, address) in late {
+            let opts = DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(vec![address]).build();
+            if let Err(error) = self.swarm.dial(opts) {
+                tracing::debug!(%peer, %error, "not dialled");
+            }
         }
     }
 
