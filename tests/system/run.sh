@@ -6,10 +6,12 @@
 #   tests/system/run.sh
 #
 # How much is tried: KILLS (100), POWERCUT_BLOCKS (40), DISK_FULL_POINTS (20), DAMAGE_CASES (100). In full:
-# KILLS=1000 POWERCUT_BLOCKS=300 DISK_FULL_POINTS=200 DAMAGE_CASES=1000. Of peers: JOIN_BLOCKS (200), UPDATES (3); in full, what
-# peers.py does unless it is told otherwise. Its islands, nat, idle and hostile take longer: by hand, or assurance/run.py.
+# KILLS=1000 POWERCUT_BLOCKS=300 DISK_FULL_POINTS=200 DAMAGE_CASES=1000. Of peers: JOIN_BLOCKS (200), ISLANDS_BLOCKS (20), UPDATES
+# (3), IDLE_PEERS (10), HOSTILE (200), IDLE_SECONDS and HOSTILE_SECONDS (10); in full, what peers.py does unless told otherwise.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+
+export IDLE_SECONDS=${IDLE_SECONDS:-10} HOSTILE_SECONDS=${HOSTILE_SECONDS:-10}
 
 part() {
     printf -- '\n---- %s\n' "$*"
@@ -27,6 +29,10 @@ part ./damage.py "${DAMAGE_CASES:-100}"
 
 part ./peers.py join "${JOIN_BLOCKS:-200}"
 part ./peers.py nearby
+part ./peers.py islands "${ISLANDS_BLOCKS:-20}"
 part ./peers.py updates "${UPDATES:-3}"
+part ./peers.py nat
 part ./peers.py psk
 part ./peers.py carry
+part ./peers.py idle "${IDLE_PEERS:-10}"
+part ./peers.py hostile "${HOSTILE:-200}"
