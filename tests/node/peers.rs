@@ -262,7 +262,7 @@ async fn nodes_agree_over_quic_too() {
     second.wait_for_tip_of(&first).await;
     first.mine(1).await;
     second.wait_for_tip_of(&first).await;
-    assert!(wait_for_peers(&second, 1).await[0].addr.ends_with("/quic-v1"), "{}", first.p2p());
+    assert!(wait_for_peers(&second, 1).await[0].addr.contains("/quic-v1"), "{}", first.p2p());
     second.stop().await;
     first.stop().await;
 }
