@@ -182,9 +182,11 @@ pub(crate) fn interrupted() -> impl Future<Output = ()> {
 fn start_logging(is_node: bool, verbose: u8) {
     let level = match (is_node, verbose) {
         (false, 0) => "error",
-        (true, 0) | (false, 1) => "dotp2p=info,dotp2p_network=info,libp2p_gossipsub=error,warn",
+        (true, 0) | (false, 1) => {
+            "dotp2p=info,dotp2p_network=info,libp2p_gossipsub=off,libp2p_request_response=error,warn"
+        }
         (true, 1) | (false, 2) => {
-            "dotp2p=debug,dotp2p_dns=debug,dotp2p_rpc=debug,dotp2p_registry=debug,dotp2p_network=debug,libp2p_gossipsub=error,info"
+            "dotp2p=debug,dotp2p_dns=debug,dotp2p_rpc=debug,dotp2p_registry=debug,dotp2p_network=debug,libp2p_gossipsub=off,libp2p_request_response=error,info"
         }
         _ => "trace",
     };

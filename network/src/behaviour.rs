@@ -13,6 +13,7 @@ use libp2p::{autonat, connection_limits, dcutr, identify, kad, mdns, memory_conn
 
 use crate::codec::Codec;
 use crate::gate::Gate;
+use crate::gossip::{Gossip, OwnTopics};
 use crate::message::GOSSIP_BYTES_MAX;
 use crate::protocol::Protocols;
 
@@ -29,6 +30,8 @@ const QUESTION: Duration = Duration::from_secs(20);
 const STREAMS_PER_PEER: usize = 8;
 /// Part of the machine's memory from which on no connection is taken.
 const MEMORY_SHARE: f64 = 0.9;
+/// The score at which gossipsub no longer listens to a peer.
+pub const SHUNNED: f64 = -1_000.0;
 /// How long a message is known: longer than a block is on its way anywhere.
 const KNOWN: Duration = Duration::from_secs(300);
 
@@ -48,7 +51,7 @@ mod derived {
         pub identify: identify::Behaviour,
         pub ping: ping::Behaviour,
         pub ask: request_response::Behaviour<Codec>,
-        pub gossip: gossipsub::Behaviour,
+        pub gossip: Gossip,
         pub kad: Toggle<kad::Behaviour<MemoryStore>>,
         pub mdns: Toggle<mdns::tokio::Behaviour>,
         pub mdns6: Toggle<mdns::tokio::Behaviour>,
@@ -142,20 +145,23 @@ fn kademlia(local: libp2p::PeerId, protocols: &Protocols) -> kad::Behaviour<Memo
 }
 
 /// Gossip of transactions and blocks: nothing is passed on before it was checked, nothing tells who sent it first.
-fn gossip(protocols: &Protocols) -> Result<gossipsub::Behaviour, String> {
+fn gossip(protocols: &Protocols) -> Result<Gossip, String> {
     let config = gossipsub::ConfigBuilder::default()
         .protocol_id_prefix(protocols.gossip.clone())
         .validation_mode(gossipsub::ValidationMode::Anonymous)
         .validate_messages()
         .message_id_fn(|message| MessageId::new(&sha256(&message.data)))
         .max_transmit_size(GOSSIP_BYTES_MAX)
+        // Rates count RPCs.
+        .max_publish_messages(1)
         .duplicate_cache_time(KNOWN)
         // A message that waits to be judged must still be there when it was.
         .history_length(30)
         .history_gossip(5)
         .build()
         .map_err(|error| error.to_string())?;
-    let mut gossip = gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, config)?;
+    let topics = OwnTopics::new(protocols.blocks.hash(), [protocols.transactions.hash()]);
+    let mut gossip = gossipsub::Behaviour::new_with_transform(MessageAuthenticity::Anonymous, config, topics)?;
     let topic = TopicScoreParams {
         topic_weight: 1.0,
         // Blocks come once a minute: nobody is to blame for having little to pass on.
@@ -176,12 +182,12 @@ fn gossip(protocols: &Protocols) -> Result<gossipsub::Behaviour, String> {
     let thresholds = PeerScoreThresholds {
         gossip_threshold: -100.0,
         publish_threshold: -500.0,
-        graylist_threshold: -1_000.0,
+        graylist_threshold: SHUNNED,
         ..PeerScoreThresholds::default()
     };
     gossip.with_peer_score(params, thresholds)?;
     for topic in [&protocols.transactions, &protocols.blocks] {
         gossip.subscribe(topic).map_err(|error| error.to_string())?;
     }
-    Ok(gossip)
+    Ok(Gossip::new(gossip))
 }

@@ -14,6 +14,9 @@ use crate::message::{REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, Request, Response};
 /// Bytes for which room is made before they come.
 const ROOM: usize = 16 << 10;
 
+/// A question, or why what came is none: of those that cannot be read libp2p tells nobody, and whoever sent them would go on.
+pub type Question = io::Result<Request>;
+
 /// The codec of libp2p's request-response.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Codec;
@@ -47,14 +50,18 @@ fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
 
 impl request_response::Codec for Codec {
     type Protocol = StreamProtocol;
-    type Request = Request;
+    type Request = Question;
     type Response = Response;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Request>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Question>
     where
         T: AsyncRead + Unpin + Send,
     {
-        Request::decode(&read(io, REQUEST_BYTES_MAX).await?).map_err(invalid)
+        match read(io, REQUEST_BYTES_MAX).await {
+            Ok(bytes) => Ok(Request::decode(&bytes).map_err(invalid)),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Err(error)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Response>
@@ -64,11 +71,11 @@ impl request_response::Codec for Codec {
         Response::decode(&read(io, RESPONSE_BYTES_MAX).await?).map_err(invalid)
     }
 
-    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Request) -> io::Result<()>
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, question: Question) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &request.encode()).await
+        write(io, &question?.encode()).await
     }
 
     async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, response: Response) -> io::Result<()>
@@ -76,5 +83,28 @@ impl request_response::Codec for Codec {
         T: AsyncWrite + Unpin + Send,
     {
         write(io, &response.encode()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use futures::executor::block_on;
+    use futures::io::Cursor;
+    use libp2p::request_response::Codec as _;
+
+    use super::*;
+
+    /// libp2p tells nobody of a question whose reading fails: a flood of them went unpunished.
+    #[test]
+    fn a_question_that_is_none_is_told() {
+        let ask = StreamProtocol::new("/ask");
+        let read = |bytes: &[u8]| block_on(Codec.read_request(&ask, &mut Cursor::new(bytes)));
+        let is_none = |bytes: &[u8]| read(bytes).unwrap().unwrap_err().to_string();
+        assert_eq!(read(&[1, 0, 0, 0, 4]).unwrap().unwrap(), Request::Pool);
+        assert!(is_none(&[1, 0, 0, 0, 77]).contains("unknown kind"));
+        assert!(is_none(&[255; 8]).contains("4294967295 bytes"));
+        assert_eq!(read(&[2, 0, 0, 0, 4]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "a connection that ended");
     }
 }

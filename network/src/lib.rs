@@ -3,13 +3,13 @@
 //! - [`message`]: what crosses the wire, bounded before it allocates; [`codec`] puts it on a stream, [`protocol`] names it.
 //! - [`sync`], [`presync`], [`relay`], [`waiting`]: the machines that decide. Sans-I/O: an event and the time in, what to do out.
 //! - [`chain`]: what they need of the node, as a trait that it implements.
-//! - [`behaviour`], [`transport`], [`service`]: connections; with [`gate`], [`codec`] and [`protocol`] the only modules that know
+//! - [`behaviour`], [`transport`], [`service`]: connections; with [`gate`], [`gossip`], [`codec`] and [`protocol`] the only modules that know
 //!   libp2p, and there with the feature `service` alone.
 //! - [`peer_text`]: what people type to name a peer.
 //! - [`address`]: where a peer listens, and which part of the internet that is.
 //! - [`address_book`]: the addresses we know of, kept so that nobody else chooses our peers.
 //! - [`score`], [`bans`]: what peers do wrong, and who is not let in.
-//! - [`rate`], [`inbound`]: how much one peer may send, and how many may connect.
+//! - [`rate`], [`gossip`], [`inbound`]: how much one peer may send, and how many may connect.
 //! - [`saved_file`]: files that may be lost, written whole and set aside when damaged.
 //!
 //! Invariant: nothing that a peer sends is believed before it was checked, and nothing grows with what peers send. What is
@@ -25,6 +25,8 @@ pub mod chain;
 pub mod codec;
 #[cfg(feature = "service")]
 pub mod gate;
+#[cfg(feature = "service")]
+pub mod gossip;
 pub mod inbound;
 pub mod message;
 pub mod peer_text;

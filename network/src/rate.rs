@@ -47,6 +47,13 @@ impl TokenBucket {
         Self { rate, milli: u64::from(rate.burst).saturating_mul(1_000), at_ms: now_ms }
     }
 
+    /// A bucket with `tokens` in it, or full where it holds less.
+    #[must_use]
+    pub fn with(tokens: u64, rate: Rate, now_ms: u64) -> Self {
+        let full = Self::new(rate, now_ms);
+        Self { milli: full.milli.min(tokens.saturating_mul(1_000)), ..full }
+    }
+
     /// Takes `tokens`, or none and says why. A clock that runs back gives nothing.
     pub fn take(&mut self, tokens: u64, now_ms: u64) -> Result<(), TooFast> {
         self.check(tokens, now_ms)?;
@@ -94,6 +101,12 @@ mod tests {
         assert_eq!(bucket.take(20, 99_000), Ok(()));
         assert_eq!(bucket.take(1, 0), Err(TooFast::Wait(100)), "a clock that runs back gives nothing");
         assert_eq!(bucket.take(1, 100), Ok(()), "and takes nothing for good");
+        let mut fresh = TokenBucket::with(2, TEN, 0);
+        assert_eq!(
+            (fresh.take(2, 0), fresh.take(1, 0), fresh.take(20, 2_000)),
+            (Ok(()), Err(TooFast::Wait(100)), Ok(()))
+        );
+        assert_eq!(TokenBucket::with(99, TEN, 0).take(20, 0), Ok(()), "no more than it holds");
         let mut never = TokenBucket::new(Rate { per_s: 0, burst: 1 }, 0);
         assert_eq!((never.take(1, 0), never.take(1, u64::MAX)), (Ok(()), Err(TooFast::Wait(u64::MAX))));
     }

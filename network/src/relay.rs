@@ -166,6 +166,12 @@ impl<P: Ord + Clone + Debug, M: Clone + Debug> Relay<P, M> {
         self.pending.contains_key(hash)
     }
 
+    /// Whether a block was put together and is with the chain.
+    #[must_use]
+    pub fn is_taking(&self, hash: &BlockHash) -> bool {
+        matches!(self.pending.get(hash).map(|it| &it.stage), Some(Stage::Taking { .. }))
+    }
+
     fn found(&self, is_it: impl Fn(&Pending<P, M>) -> bool) -> Vec<BlockHash> {
         self.pending.iter().filter(|(_, it)| is_it(it)).map(|(hash, _)| *hash).collect()
     }

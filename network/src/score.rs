@@ -84,8 +84,8 @@ impl Misbehaviour {
         match self {
             Self::Malformed | Self::Oversized => 100,
             Self::InvalidWork | Self::InvalidHeader | Self::InvalidBlock | Self::InvalidSignature => 100,
-            Self::OtherChain | Self::LowWorkHeaders | Self::Stalled => 50,
-            Self::Flood | Self::Timeout | Self::Unconnected => 20,
+            Self::OtherChain | Self::LowWorkHeaders | Self::Stalled | Self::Flood => 50,
+            Self::Timeout | Self::Unconnected => 20,
             Self::InvalidTransaction | Self::AddressFlood | Self::Unrequested => 10,
         }
     }
@@ -243,9 +243,9 @@ mod tests {
     #[test]
     fn points_add_up_and_fade_by_100_an_hour() {
         let (mut scores, honest) = (Scores::new(), peer(1));
-        let floods: Vec<_> = (0..5).map(|_| scores.penalise(&honest, Misbehaviour::Flood, 0)).collect();
+        let late: Vec<_> = (0..5).map(|_| scores.penalise(&honest, Misbehaviour::Timeout, 0)).collect();
         use Verdict::{Ban, Disconnect, Keep};
-        assert_eq!(floods, [Keep, Keep, Disconnect, Disconnect, Ban { until_s: BAN_S, reason: Misbehaviour::Flood }]);
+        assert_eq!(late, [Keep, Keep, Disconnect, Disconnect, Ban { until_s: BAN_S, reason: Misbehaviour::Timeout }]);
         scores.penalise(&honest, Misbehaviour::Stalled, 0);
         assert_eq!([35, 36, 1_800].map(|now_s| scores.points(&honest, now_s)), [50, 49, 0]);
         for minute in 0..600 {

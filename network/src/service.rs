@@ -138,6 +138,7 @@ enum Done {
     Answer(PeerId, ResponseChannel<Response>, Response),
     Resolved { text: String, addresses: Vec<Multiaddr>, stays: bool },
     Seeds(u8, Vec<Multiaddr>),
+    BansSaved,
 }
 
 /// The peers of a node, running.
@@ -190,8 +191,13 @@ struct Service<C> {
     started: Instant,
     /// The tip that was announced last.
     announced: BlockHash,
+    /// The block that was passed on last.
+    relayed: BlockHash,
     /// Whether a header is known that has more work than the tip.
     is_behind: bool,
+    /// Whether there are bans that the file has not, and whether it is being written.
+    are_bans_unsaved: bool,
+    are_bans_being_saved: bool,
 }
 
 impl Network {
@@ -266,7 +272,10 @@ impl Network {
             listening,
             started: Instant::now(),
             announced,
+            relayed: announced,
             is_behind: false,
+            are_bans_unsaved: false,
+            are_bans_being_saved: false,
         };
         service.wait_until_listening(config.listen.len()).await;
         for text in config.peers {
@@ -376,6 +385,7 @@ impl<C: Chain> Service<C> {
                 command = commands.recv() => match command {
                     Some(Command::Stop(reply)) => {
                         self.close_book();
+                        self.close_bans();
                         let _ = reply.send(());
                         return;
                     }
@@ -436,10 +446,12 @@ impl<C: Chain> Service<C> {
         self.try_direct_again(now_ms);
         self.tidy_early(now_ms);
         self.greet_again(now_ms);
+        self.judge_gossip();
+        self.save_bans();
     }
 
     fn ask_peer(&mut self, peer: PeerId, request: Request, question: Question) {
-        let id = self.swarm.behaviour_mut().ask.send_request(&peer, request);
+        let id = self.swarm.behaviour_mut().ask.send_request(&peer, Ok(request));
         self.asked.insert(id, question);
     }
 }

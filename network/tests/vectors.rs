@@ -122,7 +122,7 @@ fn response(message: &Value) -> Response {
 }
 
 fn read_request(mut wire: &[u8]) -> io::Result<Request> {
-    Codec.read_request(&ASK, &mut wire).now_or_never().unwrap()
+    Codec.read_request(&ASK, &mut wire).now_or_never().unwrap()?
 }
 
 fn read_response(mut wire: &[u8]) -> io::Result<Response> {
@@ -139,7 +139,7 @@ fn questions() {
         assert!(read_request(&wire).unwrap() == question, "{comment}");
         assert!(Request::decode(&wire[4..]).unwrap() == question, "{comment}");
         let mut written = Vec::new();
-        Codec.write_request(&ASK, &mut written, question).now_or_never().unwrap().unwrap();
+        Codec.write_request(&ASK, &mut written, Ok(question)).now_or_never().unwrap().unwrap();
         assert!(written == wire, "{comment}");
     }
     assert_eq!(kinds, BTreeSet::from([0, 1, 2, 3, 4, 5, 6]));

@@ -1,10 +1,10 @@
 //! What bad peers get: a stranger speaks the protocols and says what no honest node would.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dotp2p_chain::amount::Amount;
-use dotp2p_chain::hash::Wtxid;
+use dotp2p_chain::hash::{BlockHash, Wtxid};
 use dotp2p_chain::key::Signature;
 use dotp2p_chain::params::Params;
 use dotp2p_chain::tx::Transaction;
@@ -12,7 +12,7 @@ use dotp2p_network::bans::Bans;
 use dotp2p_network::behaviour::{Behaviour, BehaviourEvent, Setup};
 use dotp2p_network::gate::Gate;
 use dotp2p_network::inbound::InboundLimits;
-use dotp2p_network::message::{GossipTransaction, Hello, Request, Response, VERSION};
+use dotp2p_network::message::{CompactBlock, GossipTransaction, Hello, LOCATOR_MAX, Request, Response, VERSION};
 use dotp2p_network::protocol::Protocols;
 use dotp2p_network::transport;
 use dotp2p_rpc::types::{BanInfo, PeerInfo};
@@ -100,9 +100,9 @@ impl Stranger {
                 };
                 let AskMessage::Request { request, channel, .. } = message else { continue };
                 let response = match request {
-                    Request::Hello(_) => Response::Hello(self.hello.clone()),
-                    Request::Pool => Response::Pool(self.pool.clone()),
-                    Request::Transactions(_) => Response::Transactions(self.gives.pop_front().unwrap_or_default()),
+                    Ok(Request::Hello(_)) => Response::Hello(self.hello.clone()),
+                    Ok(Request::Pool) => Response::Pool(self.pool.clone()),
+                    Ok(Request::Transactions(_)) => Response::Transactions(self.gives.pop_front().unwrap_or_default()),
                     _ => Response::Busy,
                 };
                 let _ = self.swarm.behaviour_mut().ask.send_response(channel, response);
@@ -117,6 +117,11 @@ impl Stranger {
 
     fn publish(&mut self, topic: &IdentTopic, message: Vec<u8>) {
         self.swarm.behaviour_mut().gossip.publish(topic.clone(), message).unwrap();
+    }
+
+    fn ask(&mut self, request: Request) {
+        let peer = *self.swarm.connected_peers().next().expect("the node is connected");
+        self.swarm.behaviour_mut().ask.send_request(&peer, Ok(request));
     }
 
     fn publish_block(&mut self, message: Vec<u8>) {
@@ -165,7 +170,7 @@ async fn who_announces_a_block_without_work_is_banned() {
     while target.is_met_by(&block.hash()) {
         block.head.header.nonce += 1;
     }
-    stranger.publish_block(dotp2p_network::message::CompactBlock::of(&block).encode());
+    stranger.publish_block(CompactBlock::of(&block).encode());
     is_banned(&node, stranger, "invalid work").await;
     node.stop().await;
 }
@@ -245,7 +250,7 @@ async fn who_asks_without_end_is_told_that_it_is_too_much() {
         assert!(began.elapsed() < DEADLINE, "{answered} answers and no refusal");
         for _ in 0..4 {
             let hello = Request::Hello(stranger.hello.clone());
-            stranger.swarm.behaviour_mut().ask.send_request(&peer, hello);
+            stranger.swarm.behaviour_mut().ask.send_request(&peer, Ok(hello));
         }
         let mut waiting = 4;
         stranger
@@ -267,6 +272,78 @@ async fn who_asks_without_end_is_told_that_it_is_too_much() {
     let filled = u64::try_from(began.elapsed().as_millis() / 10).unwrap();
     assert!((1_000..=1_001 + filled).contains(&answered), "{answered} answers, {filled} of them since");
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_what_is_no_question_is_banned() {
+    let node = node().await;
+    let mut stranger = Stranger::connected(&node, 1).await;
+    stranger.ask(Request::Heads(vec![BlockHash::ZERO; LOCATOR_MAX + 1]));
+    is_banned(&node, stranger, "malformed message").await;
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_goes_on_asking_is_parted_from_and_then_banned() {
+    let node = node().await;
+    for visit in 1..=2 {
+        let mut stranger = Stranger::connected(&node, 1).await;
+        let (mut waiting, mut is_parted) = (0, false);
+        while !is_parted {
+            for _ in waiting..8 {
+                stranger.ask(Request::Addresses);
+            }
+            waiting = 7;
+            stranger
+                .drive(|event| {
+                    is_parted = matches!(event, SwarmEvent::ConnectionClosed { num_established: 0, .. });
+                    is_parted || matches!(event, SwarmEvent::Behaviour(BehaviourEvent::Ask(AskEvent::Message { .. })))
+                })
+                .await;
+        }
+        let reasons: Vec<String> = bans(&node).await.into_iter().map(|ban| ban.reason).collect();
+        match visit {
+            1 => assert!(reasons.is_empty(), "{reasons:?}"),
+            _ => assert_eq!(reasons, ["flood of messages: questions"]),
+        }
+    }
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_listens_to_everything_is_parted_from() {
+    let node = node().await;
+    let mut stranger = Stranger::connected(&node, 1).await;
+    for number in 0..20 {
+        stranger.swarm.behaviour_mut().gossip.subscribe(&IdentTopic::new(format!("topic {number}"))).unwrap();
+    }
+    stranger.until_parted_from().await;
+    assert!(bans(&node).await.is_empty());
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_came_another_way_is_told_though_gossip_knows_it() {
+    let node = node().await;
+    let friend = TestNode::connected(&node.params, &[&node]).await;
+    friend.wait_for_tip_of(&node).await;
+    let miner = TestNode::start(&node.params).await;
+    miner.follow(&node).await;
+    miner.send(miner.plan(0).pay(miner.key(3), Amount::from_coins(1))).await;
+    miner.mine(1).await;
+    let block = miner.reader().block(miner.reader().tip).unwrap();
+    // The node lacks the payment, and the stranger does not give it.
+    let mut stranger = Stranger::connected(&node, 1).await;
+    stranger.publish_block(CompactBlock::of(&block).encode());
+    let is_refused = |event: &_| matches!(event, BehaviourEvent::Ask(AskEvent::ResponseSent { .. }));
+    stranger.drive(|event| matches!(event, SwarmEvent::Behaviour(event) if is_refused(event))).await;
+    let came = Instant::now();
+    node.take_all(&miner).await;
+    friend.wait_for_tip_of(&node).await;
+    assert!(came.elapsed() < Duration::from_secs(10), "told after {:?}, with the next greeting", came.elapsed());
+    for node in [miner, friend, node] {
+        node.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -299,6 +376,14 @@ async fn fifty_strangers_are_banned_and_blocks_go_on() {
     assert_eq!(bans(&node).await.len(), 50);
     let peers: Vec<PeerInfo> = node.call("getpeerinfo", json!([])).await;
     assert_eq!(peers.len(), 1, "the friend alone");
+    // Written fifty times at once, it may lack some.
+    let path = node.dir().join("bans.json");
+    let all_saved = async {
+        while std::fs::read_to_string(&path).map_or(0, |text| text.matches("subject").count()) < 50 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, all_saved).await.expect("all fifty are in the file");
     friend.stop().await;
     node.stop().await;
 }

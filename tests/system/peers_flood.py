@@ -88,6 +88,6 @@ def pour(space, honest, count, first, rng, goal):
     goal(said["never_banned"] == 0, f"{said['never_banned']} of the first {count} were let in to the end")
     return (f"{said['sent']:,} sent, {said['sent_per_connected_s']:,} a second by each while it was let in;"
             f" banned after {said['banned_s']['median']} s in the median and {banned} at most, all of the first seen in the list after"
-            f" {seen_s or 0:.1f} s; {said['accepted']:,} came again and were let in as somebody else, {said['refused']:,} were refused;"
+            f" {seen_s or 0:.1f} s; {said['accepted']:,} times one came again and was let in, most often as somebody else, {said['refused']:,} times not;"
             f" {len(waits)} honest blocks went through in {sorted(waits)[len(waits) // 2]:.2f} s in the median and {longest:.2f} at most;"
             f" {before:.1f} MiB before, {grown:+.1f} at most, {100 * share:.0f} % of a core, {logged:.1f} MiB of log")

@@ -9,7 +9,7 @@ use dotp2p_chain::params::Params;
 use dotp2p_chain::pow::{CompactTarget, Work};
 use dotp2p_network::message::{CompactBlock, GossipTransaction, Hello, Request, Response, VERSION};
 use dotp2p_network::protocol::Protocols;
-use dotp2p_wallet::{FeeRate, Keys, TxPlan};
+use dotp2p_wallet::{FeeRate, Keys, Phrase, TxPlan};
 
 use crate::wire::{field, framed, opening, with_length};
 
@@ -39,7 +39,7 @@ pub enum Kind {
     Answers,
     /// Good questions, without end.
     Questions,
-    /// Ids of transactions that there are not.
+    /// Ids of transactions, and never a word when they are asked for.
     Ids,
     /// Well-signed transactions of those who have nothing.
     Poor,
@@ -117,6 +117,7 @@ pub struct Target {
     params: Params,
     protocols: Protocols,
     ask: Vec<u8>,
+    seed: u64,
     head: BlockHead,
     /// A transaction of a key that has nothing, with a good signature.
     good: Vec<u8>,
@@ -126,8 +127,12 @@ pub struct Target {
 impl Target {
     /// What peers of these kinds need.
     ///
+    /// - `seed`: of another seed all messages are others, for gossip does not show a node twice what it has seen.
     /// - `heads`: the victim's answer when it was asked for them.
-    pub fn new(params: Params, keys: &Keys, heads: &[u8], kinds: &[Kind]) -> Result<Self, String> {
+    pub fn new(params: Params, seed: u64, heads: &[u8], kinds: &[Kind]) -> Result<Self, String> {
+        let entropy = seed.to_le_bytes().repeat(2);
+        let phrase = Phrase::from_entropy(&entropy).map_err(|error| error.to_string())?;
+        let keys = Keys::new(&phrase.seed(), 1).map_err(|error| error.to_string())?;
         let protocols = Protocols::of(&params.chain_id);
         let heads = heads.split_first_chunk::<4>().map(|(_, heads)| Response::decode(heads));
         let head = match heads {
@@ -136,7 +141,7 @@ impl Target {
         };
         let transaction = |nonce| {
             let plan = TxPlan::new(keys.first(), nonce).pay(PublicKey([9; 32]), Amount::from_coins(1));
-            let signed = plan.with_fee_rate(FeeRate(10)).sign(keys, &params.chain_id);
+            let signed = plan.with_fee_rate(FeeRate(10)).sign(&keys, &params.chain_id);
             signed.map(|it| it.bytes().to_vec()).map_err(|error| error.to_string())
         };
         let good = transaction(0)?;
@@ -144,7 +149,7 @@ impl Target {
         let poor = (1..=count).map(transaction).collect::<Result<_, _>>()?;
         let ask = opening(protocols.ask.as_ref());
         let head = head.unwrap_or_else(|| Block::genesis(&params.rules).head);
-        Ok(Self { params, protocols, ask, head, good, poor })
+        Ok(Self { params, protocols, ask, seed, head, good, poor })
     }
 
     /// The names of its protocols.
@@ -185,7 +190,7 @@ impl Target {
     /// Message `number` of its kind: the whole stream of a question, a frame of gossip. No two are the same, but where that
     /// is what is bad about them.
     pub fn message(&self, kind: Kind, number: u64) -> Vec<u8> {
-        let unique = number.to_le_bytes();
+        let unique = (number ^ self.seed).to_le_bytes();
         let hash: [u8; 32] = std::array::from_fn(|at| unique.get(at % 8).copied().unwrap_or_default() ^ 0x5a);
         let id = || GossipTransaction::Id(Wtxid(hash));
         match kind {
@@ -201,7 +206,10 @@ impl Target {
             }
             Kind::Workless => {
                 let bits = CompactTarget::from_consensus(0x0300_0001);
-                self.announcement(BlockHead { header: Header { bits, nonce: number, ..self.head.header }, ..self.head })
+                self.announcement(BlockHead {
+                    header: Header { bits, nonce: number ^ self.seed, ..self.head.header },
+                    ..self.head
+                })
             }
             Kind::Roots => {
                 let mut head = self.head;
@@ -228,7 +236,7 @@ impl Target {
                 let bytes = self.poor.get(at).unwrap_or(&self.good).clone();
                 self.transaction(&GossipTransaction::Whole(bytes))
             }
-            Kind::Repeated => self.block(&[7; 300]),
+            Kind::Repeated => self.block(&self.seed.to_le_bytes().repeat(32)),
             Kind::Named => self.publish(self.protocols.blocks.hash().as_str(), &unique, &field(1, &hash)),
             Kind::Topics => {
                 framed(&field(1, &[&[8, 1], field(2, format!("topic {number}").as_bytes()).as_slice()].concat()))
@@ -247,9 +255,6 @@ impl Target {
             (Kind::Bodies, Ok(Request::Blocks(_))) => Some(with_length(&Response::Blocks(vec![vec![3; 400]]).encode())),
             (Kind::Unasked, Ok(Request::Transactions(_))) => {
                 Some(with_length(&Response::Transactions(vec![self.good.clone()]).encode()))
-            }
-            (Kind::Ids, Ok(Request::Transactions(_))) => {
-                Some(with_length(&Response::Transactions(Vec::new()).encode()))
             }
             (Kind::Answers, _) => Some(with_length(&[0xee; 200])),
             _ => None,

@@ -18,7 +18,6 @@ use std::time::Duration;
 use clap::Parser;
 use dotp2p_chain::params::Params;
 use dotp2p_network::protocol::Protocols;
-use dotp2p_wallet::{Keys, Phrase};
 use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
@@ -75,10 +74,8 @@ async fn run(args: Args) -> Result<(), String> {
     let victim = socket(&args.victim).ok_or_else(|| format!("{} is no address over TCP", args.victim))?;
     let kinds = if args.kinds.is_empty() { Kind::ALL.to_vec() } else { args.kinds };
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-    let phrase = Phrase::from_entropy(&[9; 16]).map_err(|error| error.to_string())?;
-    let keys = Keys::new(&phrase.seed(), 1).map_err(|error| error.to_string())?;
     let heads = heads_of(victim, &params, seed).await.map_err(|error| format!("{victim}: {error}"))?;
-    let target = Arc::new(Target::new(params, &keys, &heads, &kinds)?);
+    let target = Arc::new(Target::new(params, seed, &heads, &kinds)?);
     let end = Instant::now() + Duration::from_secs(args.seconds);
     let peer = |(number, kind): (u64, &Kind)| {
         let source = args.source.map(|first| IpAddr::from(Ipv4Addr::from(u32::from(first).wrapping_add(low(number)))));

@@ -89,7 +89,7 @@ enum Visit {
 }
 
 /// What a future that writes leaves behind.
-type Written = io::Result<(u64, Option<Stream>)>;
+type Written = io::Result<(u64, Stream)>;
 
 /// Identity `number` of a peer: another in every run with another seed.
 pub fn identity(seed: u64, peer: u64, number: u64) -> Keypair {
@@ -184,7 +184,11 @@ impl Peer {
                 Some(written) = writing.next(), if !writing.is_empty() => match written {
                     Ok((count, stream)) => {
                         life.sent += count;
-                        gossip = gossip.or(stream);
+                        if self.kind.asks() {
+                            attending.push(drain(stream).map(drop).boxed());
+                        } else {
+                            gossip = Some(stream);
+                        }
                     }
                     Err(_) => is_open = false,
                 },
@@ -199,7 +203,7 @@ impl Peer {
                     let due = self.due(now - began).max(1);
                     fired = fired.max(due.saturating_sub(self.rate / 5));
                     if self.kind.asks() {
-                        while fired < due && writing.len() < ASKING_MAX && let Some(stream) = connection.open_stream() {
+                        while fired < due && writing.len() + attending.len() < ASKING_MAX && let Some(stream) = connection.open_stream() {
                             writing.push(put(stream, target.message(self.kind, *number)).boxed());
                             (fired, *number) = (fired + 1, *number + 1);
                         }
@@ -234,25 +238,30 @@ impl Peer {
     }
 }
 
-/// Puts a question on a stream of its own and waits until the other side is done with it.
+/// Puts a question on a stream of its own.
 async fn put(mut stream: Stream, message: Vec<u8>) -> Written {
     stream.write_all(&message).await?;
     stream.close().await?;
-    futures::io::copy(&mut stream, &mut futures::io::sink()).await?;
-    Ok((1, None))
+    Ok((1, stream))
+}
+
+/// Waits until the other side is done with a stream.
+async fn drain(mut stream: Stream) -> io::Result<()> {
+    futures::io::copy(&mut stream, &mut futures::io::sink()).await.map(drop)
 }
 
 async fn publish(mut stream: Stream, messages: Vec<u8>, count: u64) -> Written {
     stream.write_all(&messages).await?;
     stream.flush().await?;
-    Ok((count, Some(stream)))
+    Ok((count, stream))
 }
 
 /// Attends to a stream that the victim opened: no more than it takes not to be thought dead, and to be asked.
 async fn attend(mut stream: Stream, kind: Kind, target: Arc<Target>) -> io::Result<()> {
     let gossip = gossip_protocol(target.protocols());
     let ask = target.protocols().ask.as_ref();
-    match choose(&mut stream, &[PING, ask, &gossip]).await? {
+    let never = (kind == Kind::Ids).then_some(ask);
+    match choose(&mut stream, &[PING, ask, &gossip], never).await? {
         Some(PING) => loop {
             let mut bytes = [0; 32];
             stream.read_exact(&mut bytes).await?;
@@ -268,7 +277,7 @@ async fn attend(mut stream: Stream, kind: Kind, target: Arc<Target>) -> io::Resu
             }
             stream.close().await
         }
-        Some(_) => futures::io::copy(&mut stream, &mut futures::io::sink()).await.map(drop),
+        Some(_) => drain(stream).await,
         None => Ok(()),
     }
 }

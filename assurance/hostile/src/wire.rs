@@ -93,12 +93,16 @@ async fn agree(io: &mut (impl AsyncRead + AsyncWrite + Unpin), protocol: &str) -
     if is_agreed { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
 }
 
-/// Lets the other side choose a protocol of its stream; `None` where it proposes none of these.
-pub async fn choose<'a>(stream: &mut Stream, spoken: &[&'a str]) -> io::Result<Option<&'a str>> {
+/// Lets the other side choose a protocol of its stream; `None` where it proposes none of these. Whoever proposes `never` is
+/// not answered.
+pub async fn choose<'a>(stream: &mut Stream, spoken: &[&'a str], never: Option<&str>) -> io::Result<Option<&'a str>> {
     read_line(stream).await?;
     stream.write_all(&line(MULTISTREAM)).await?;
     for _ in 0..4 {
         let proposed = read_line(stream).await?;
+        if never == Some(&proposed) {
+            std::future::pending::<()>().await;
+        }
         let chosen = spoken.iter().find(|it| **it == proposed);
         stream.write_all(&line(chosen.map_or("na", |it| *it))).await?;
         stream.flush().await?;

@@ -11,7 +11,7 @@ use libp2p::request_response::{OutboundFailure, OutboundRequestId};
 use super::info::ConnectionKind;
 use super::serving::locator;
 use super::{Done, Service};
-use crate::chain::Chain;
+use crate::chain::{BlockVerdict, Chain};
 use crate::message::{CompactBlock, Hello, LOCATOR_MAX, Request, Response, TRANSACTIONS_MAX};
 use crate::relay::{self, Worth};
 use crate::score::Misbehaviour;
@@ -53,7 +53,7 @@ impl Question {
 
 impl<C: Chain> Service<C> {
     pub(super) fn answered(&mut self, id: OutboundRequestId, response: Response) {
-        let Some(question) = self.asked.remove(&id) else { return };
+        let Some(question) = self.no_longer_asked(&id) else { return };
         match (question, response) {
             (Question::Hello(peer), Response::Hello(hello)) => self.greeted(peer, hello),
             (Question::Heads(peer), Response::Heads(heads)) => self.sync_event(sync::Event::Heads(peer, heads)),
@@ -88,7 +88,7 @@ impl<C: Chain> Service<C> {
     }
 
     pub(super) fn not_answered(&mut self, id: OutboundRequestId, error: &OutboundFailure) {
-        let Some(question) = self.asked.remove(&id) else { return };
+        let Some(question) = self.no_longer_asked(&id) else { return };
         let peer = question.peer();
         match error {
             OutboundFailure::UnsupportedProtocols => {
@@ -101,6 +101,16 @@ impl<C: Chain> Service<C> {
             _ => {}
         }
         self.unanswered(&question, matches!(error, OutboundFailure::Timeout));
+    }
+
+    fn no_longer_asked(&mut self, id: &OutboundRequestId) -> Option<Question> {
+        let question = self.asked.remove(id)?;
+        if let Question::Transaction(peer, ..) = &question
+            && let Some(known) = self.peers.get_mut(peer)
+        {
+            known.promised = known.promised.saturating_sub(1);
+        }
+        Some(question)
     }
 
     fn unanswered(&mut self, question: &Question, is_blamed: bool) {
@@ -293,11 +303,17 @@ impl<C: Chain> Service<C> {
             Done::BlocksTaken(verdicts) => self.sync_event(sync::Event::BlocksTaken(verdicts)),
             Done::Judged(hash, taken) => self.relay_event(relay::Event::Judged(hash, taken)),
             Done::Filled(hash, parts) => self.relay_event(relay::Event::Filled(hash, parts)),
-            Done::Taken(hash, verdict) => self.relay_event(relay::Event::Taken(hash, verdict)),
+            Done::Taken(hash, verdict) => {
+                if matches!(verdict, BlockVerdict::Taken | BlockVerdict::Known) {
+                    self.relayed = hash;
+                }
+                self.relay_event(relay::Event::Taken(hash, verdict));
+            }
             Done::Transaction { came, verdict } => self.transaction_taken(came, verdict),
             Done::Answer(peer, channel, response) => self.served(peer, channel, response),
             Done::Seeds(number, addresses) => self.seeded(number, &addresses),
             Done::Resolved { text, addresses, stays } => self.resolved(text, addresses, stays),
+            Done::BansSaved => self.are_bans_being_saved = false,
         }
     }
 }

@@ -12,6 +12,8 @@ use super::{LISTEN_WITHIN, Service};
 use crate::address::is_routable;
 use crate::behaviour::BehaviourEvent;
 use crate::chain::Chain;
+use crate::codec::Question;
+use crate::message::Response;
 use crate::rate::TokenBucket;
 use crate::score::Misbehaviour;
 use crate::sync;
@@ -99,6 +101,10 @@ impl<C: Chain> Service<C> {
             ping_ms: None,
             relays: false,
             questions: TokenBucket::new(QUESTIONS, now_ms),
+            refused: 0,
+            promised: 0,
+            subscriptions: 0,
+            is_parted: false,
             serving: 0,
         };
         self.peers.insert(peer, known);
@@ -114,6 +120,9 @@ impl<C: Chain> Service<C> {
             BehaviourEvent::Gossip(gossipsub::Event::Message { propagation_source, message_id, message }) => {
                 self.gossiped(propagation_source, message_id, &message);
             }
+            BehaviourEvent::Gossip(
+                gossipsub::Event::Subscribed { peer_id, .. } | gossipsub::Event::Unsubscribed { peer_id, .. },
+            ) => self.subscribed(peer_id),
             BehaviourEvent::Gossip(gossipsub::Event::GossipsubNotSupported { peer_id }) => {
                 tracing::debug!(peer = %peer_id, "a peer that does not gossip on this chain");
             }
@@ -157,7 +166,7 @@ impl<C: Chain> Service<C> {
         }
     }
 
-    fn ask_event(&mut self, event: AskEvent<crate::message::Request, crate::message::Response>) {
+    fn ask_event(&mut self, event: AskEvent<Question, Response>) {
         match event {
             AskEvent::Message { peer, message: AskMessage::Request { request, channel, .. }, .. } => {
                 self.serve(peer, request, channel);
@@ -173,12 +182,8 @@ impl<C: Chain> Service<C> {
 
     fn not_asked_well(&mut self, peer: PeerId, error: &libp2p::request_response::InboundFailure) {
         use libp2p::request_response::InboundFailure;
-        match error {
-            InboundFailure::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-                self.penalise(peer, Misbehaviour::Malformed, &error.to_string());
-            }
-            InboundFailure::Timeout => self.penalise(peer, Misbehaviour::Timeout, "a question that did not end"),
-            _ => {}
+        if let InboundFailure::Timeout = error {
+            self.penalise(peer, Misbehaviour::Timeout, "an answer that it did not take");
         }
     }
 

@@ -19,6 +19,10 @@ const JUDGING_MAX: usize = 64;
 const TO_JUDGE_MAX: usize = 8_192;
 const TO_JUDGE_BYTES_MAX: usize = 8 << 20;
 
+/// Transactions that one peer is asked for at a time because it announced their ids. They are long: four fill a block. At 512
+/// streams a connection ends.
+const PROMISED_MAX: usize = 32;
+
 /// Milliseconds after which what waits is tried again.
 const EARLY_MS: u64 = 1_000;
 /// Transactions that are tried again at a time.
@@ -38,7 +42,9 @@ const POOLS: usize = 4;
 
 impl<C: Chain> Service<C> {
     pub(super) fn gossiped(&mut self, from: PeerId, id: MessageId, message: &gossipsub::Message) {
-        if message.topic == self.protocols.blocks.hash() {
+        if self.is_parted(&from) {
+            self.report(&from, &id, Worth::Ignore);
+        } else if message.topic == self.protocols.blocks.hash() {
             self.block_announced(from, id, &message.data);
         } else if message.topic == self.protocols.transactions.hash() {
             self.transaction_gossiped(from, id, &message.data);
@@ -76,6 +82,9 @@ impl<C: Chain> Service<C> {
                 self.report(&from, &id, Worth::Ignore);
             }
             Ok(GossipTransaction::Id(wtxid)) => {
+                let known = self.peers.get_mut(&from).filter(|known| known.promised < PROMISED_MAX);
+                let Some(known) = known else { return self.report(&from, &id, Worth::Ignore) };
+                known.promised += 1;
                 self.ask_peer(from, Request::Transactions(vec![wtxid]), Question::Transaction(from, wtxid, id));
             }
             Err(error) => {
@@ -113,9 +122,13 @@ impl<C: Chain> Service<C> {
 
     pub(super) fn transaction_taken(&mut self, came: Came, verdict: TransactionVerdict) {
         self.judging = self.judging.saturating_sub(1);
-        if let Some(next) = self.to_judge.pop_front() {
+        while let Some(next) = self.to_judge.pop_front() {
             self.to_judge_bytes = self.to_judge_bytes.saturating_sub(next.encoded.len());
-            self.judge(next);
+            if !self.is_parted(&next.from) {
+                self.judge(next);
+                break;
+            }
+            self.give_up(&next);
         }
         let from = came.from;
         let worth = match verdict {
@@ -179,14 +192,17 @@ impl<C: Chain> Service<C> {
     pub(super) fn gossip_transaction(&mut self, wtxid: Wtxid, encoded: &[u8]) {
         let message = GossipTransaction::new(encoded, wtxid).encode();
         let topic = self.protocols.transactions.clone();
-        self.publish(topic, message);
+        let _ = self.publish(topic, message);
     }
 
-    fn publish(&mut self, topic: IdentTopic, message: Vec<u8>) {
+    /// Whether it was told: gossip tells nothing again that it has seen, whoever brought it.
+    fn publish(&mut self, topic: IdentTopic, message: Vec<u8>) -> bool {
         match self.swarm.behaviour_mut().gossip.publish(topic, message) {
-            Ok(_) | Err(PublishError::Duplicate | PublishError::NoPeersSubscribedToTopic) => {}
+            Ok(_) | Err(PublishError::NoPeersSubscribedToTopic) => return true,
+            Err(PublishError::Duplicate) => {}
             Err(error) => tracing::debug!(%error, "not gossiped"),
         }
+        false
     }
 
     /// There is a new view: a new tip is announced, and after a reorganisation what came back to the pool.
@@ -210,17 +226,22 @@ impl<C: Chain> Service<C> {
         let height = |hash| reader.head(hash).ok().map(|row| row.head.roots.height);
         let is_reorganised = height(&before).is_some_and(|height| !reader.is_active(height, &before));
         // While blocks are fetched by the thousand, the others have them already; what was gossiped is passed on as it is.
+        let mut is_told = true;
         if !self.is_behind
-            && !self.relay.has(&tip)
+            && !self.relay.is_taking(&tip)
+            && self.relayed != tip
             && let Ok(block) = reader.block(reader.tip)
         {
             let topic = self.protocols.blocks.clone();
-            self.publish(topic, CompactBlock::of(&block).encode());
+            is_told = self.publish(topic, CompactBlock::of(&block).encode());
         }
         if is_reorganised {
             for tx in reader.pool.iter() {
                 self.gossip_transaction(tx.wtxid, tx.transaction.bytes());
             }
+        }
+        // One that was announced here, could not be put together then, and came another way.
+        if is_reorganised || !is_told {
             self.greet_all();
         }
     }

@@ -95,6 +95,14 @@ pub(super) struct Known {
     pub(super) relays: bool,
     /// How many questions it may put.
     pub(super) questions: TokenBucket,
+    /// Questions that it put all the same.
+    pub(super) refused: u32,
+    /// Transactions that it announced by their id and was asked for.
+    pub(super) promised: usize,
+    /// How often it said which topics it listens to.
+    pub(super) subscriptions: u32,
+    /// Whether it is being parted from: nothing that it sent is looked at.
+    pub(super) is_parted: bool,
     /// Questions of it that are being answered.
     pub(super) serving: usize,
 }

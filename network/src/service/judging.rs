@@ -2,20 +2,23 @@
 
 use libp2p::PeerId;
 
-use super::Service;
 use super::connecting::ip_of;
-use crate::bans::{Ban, BanError, Subject, Term};
+use super::{Done, Service};
+use crate::bans::{Ban, BanError, Bans, Subject, Term};
+use crate::behaviour::SHUNNED;
 use crate::chain::Chain;
 use crate::gate::peer_bytes;
 use crate::score::{Misbehaviour, Verdict};
 
 /// The file of the bans.
 const BANS_FILE: &str = "bans.json";
+/// How often a peer may say in one connection which topics it listens to.
+const SUBSCRIPTIONS_MAX: u32 = 16;
 
 impl<C: Chain> Service<C> {
-    /// A peer did what it should not.
+    /// A peer did what it should not. What comes of it after it was parted from costs nothing more: it was all on its way.
     pub(super) fn penalise(&mut self, peer: PeerId, what: Misbehaviour, more: &str) {
-        let Some(id) = peer_bytes(&peer) else { return };
+        let Some(id) = peer_bytes(&peer).filter(|_| !self.is_parted(&peer)) else { return };
         let now_s = self.chain.now_s();
         let verdict = self.scores.penalise(&id, what, now_s);
         let address = self.peers.get(&peer).map(|known| known.address.clone());
@@ -24,7 +27,7 @@ impl<C: Chain> Service<C> {
             Verdict::Keep => tracing::debug!(%peer, what = what.text(), more, "a peer misbehaves"),
             Verdict::Disconnect => {
                 tracing::info!(%peer, address = shown, what = what.text(), more, "parted from a peer that misbehaves");
-                let _ = self.swarm.disconnect_peer_id(peer);
+                self.part(peer);
             }
             Verdict::Ban { until_s, reason } => {
                 tracing::warn!(%peer, address = shown, what = what.text(), more, until_s, "a peer is banned");
@@ -38,9 +41,46 @@ impl<C: Chain> Service<C> {
                         drop(bans.add_automatic(loopback, Some(&id), until_s, &reason, now_s));
                     }
                 }
-                let _ = self.swarm.disconnect_peer_id(peer);
-                self.save_bans();
+                // A crowd is banned in a moment: the file is written when time passes.
+                self.are_bans_unsaved = true;
+                self.part(peer);
             }
+        }
+    }
+
+    fn part(&mut self, peer: PeerId) {
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.is_parted = true;
+        }
+        let _ = self.swarm.disconnect_peer_id(peer);
+    }
+
+    /// Whether nothing is taken from a peer any more.
+    pub(super) fn is_parted(&self, peer: &PeerId) -> bool {
+        let is_banned = || {
+            let bans = self.swarm.behaviour().gate.bans();
+            peer_bytes(peer).is_some_and(|id| bans.is_peer_banned(&id, self.chain.now_s()).is_some())
+        };
+        self.peers.get(peer).map_or_else(is_banned, |known| known.is_parted)
+    }
+
+    /// Who gossips too fast, and to whom gossip no longer listens, is of no use here.
+    pub(super) fn judge_gossip(&mut self) {
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        let too_fast = gossip.take_too_fast().into_iter().map(|peer| (peer, "gossip"));
+        let is_shunned = |peer: &PeerId| gossip.peer_score(peer).is_some_and(|score| score <= SHUNNED);
+        let shunned = self.peers.keys().filter(|peer| is_shunned(peer)).map(|peer| (*peer, "gossip that is none"));
+        for (peer, more) in too_fast.chain(shunned).collect::<Vec<_>>() {
+            self.penalise(peer, Misbehaviour::Flood, more);
+        }
+    }
+
+    /// A peer has said which topics it listens to, or no longer: there are two, and some that a later release may have.
+    pub(super) fn subscribed(&mut self, peer: PeerId) {
+        let Some(known) = self.peers.get_mut(&peer) else { return };
+        known.subscriptions += 1;
+        if known.subscriptions > SUBSCRIPTIONS_MAX {
+            self.penalise(peer, Misbehaviour::Flood, "subscriptions");
         }
     }
 
@@ -60,12 +100,14 @@ impl<C: Chain> Service<C> {
         for peer in hit {
             let _ = self.swarm.disconnect_peer_id(peer);
         }
+        self.are_bans_unsaved = true;
         self.save_bans();
         Ok(ban)
     }
 
     pub(super) fn unban(&mut self, subject: &Subject) -> bool {
         let was_banned = self.swarm.behaviour_mut().gate.bans_mut().remove(subject);
+        self.are_bans_unsaved = true;
         self.save_bans();
         was_banned
     }
@@ -74,21 +116,38 @@ impl<C: Chain> Service<C> {
         self.swarm.behaviour().gate.bans().list(self.chain.now_s()).cloned().collect()
     }
 
-    fn save_bans(&self) {
+    /// Writes the bans where they have changed, one file at a time: two at once are in each other's way.
+    pub(super) fn save_bans(&mut self) {
+        if self.are_bans_being_saved || !std::mem::take(&mut self.are_bans_unsaved) {
+            return;
+        }
+        self.are_bans_being_saved = true;
         let (bans, path) = (self.swarm.behaviour().gate.bans().clone(), self.dir.join(BANS_FILE));
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = bans.save(&path) {
-                tracing::warn!(%error, "bans are not kept over a restart");
-            }
+        self.beside(async move {
+            let _ = tokio::task::spawn_blocking(move || save(&bans, &path)).await;
+            Done::BansSaved
         });
     }
 
+    /// Writes what was not written yet.
+    pub(super) fn close_bans(&self) {
+        if self.are_bans_unsaved && !self.are_bans_being_saved {
+            save(self.swarm.behaviour().gate.bans(), &self.dir.join(BANS_FILE));
+        }
+    }
+
     /// The bans as they were kept.
-    pub(super) fn load_bans(dir: &std::path::Path, now_s: u64) -> crate::bans::Bans {
-        let (bans, unusable) = crate::bans::Bans::load(&dir.join(BANS_FILE), now_s);
+    pub(super) fn load_bans(dir: &std::path::Path, now_s: u64) -> Bans {
+        let (bans, unusable) = Bans::load(&dir.join(BANS_FILE), now_s);
         if let Some(unusable) = unusable {
             tracing::warn!(%unusable, "nobody is banned");
         }
         bans
+    }
+}
+
+fn save(bans: &Bans, path: &std::path::Path) {
+    if let Err(error) = bans.save(path) {
+        tracing::warn!(%error, "bans are not kept over a restart");
     }
 }

@@ -8,14 +8,17 @@ use dotp2p_registry::query::Reader;
 use libp2p::PeerId;
 use libp2p::request_response::ResponseChannel;
 
-use super::info::Known;
 use super::{Done, Service};
 use crate::chain::Chain;
+use crate::codec::Question;
 use crate::message::{BYTES_MAX, HEADS_MAX, Hello, Request, Response, VERSION, WTXIDS_MAX};
 use crate::rate::Rate;
+use crate::score::Misbehaviour;
 
 /// Questions that a peer may put: ten times what a sync from it alone takes.
 pub(super) const QUESTIONS: Rate = Rate { per_s: 100, burst: 1_000 };
+/// Refusals that a peer did not heed, which are one offence.
+const OFFENCE: u32 = 100;
 /// Questions that are answered at a time, and of one peer.
 const AT_A_TIME: usize = 32;
 const OF_ONE_PEER: usize = 4;
@@ -33,13 +36,22 @@ impl<C: Chain> Service<C> {
         }
     }
 
-    pub(super) fn serve(&mut self, peer: PeerId, request: Request, channel: ResponseChannel<Response>) {
+    pub(super) fn serve(&mut self, peer: PeerId, question: Question, channel: ResponseChannel<Response>) {
         let now_ms = self.now_ms();
-        let may_ask = |known: &mut Known| known.questions.take(1, now_ms).is_ok();
-        if !self.peers.get_mut(&peer).is_some_and(may_ask) {
+        let Some(known) = self.peers.get_mut(&peer).filter(|known| !known.is_parted) else { return };
+        if known.questions.take(1, now_ms).is_err() {
+            known.refused += 1;
+            let is_offence = known.refused.is_multiple_of(OFFENCE);
             drop(self.swarm.behaviour_mut().ask.send_response(channel, Response::Busy));
+            if is_offence {
+                self.penalise(peer, Misbehaviour::Flood, "questions");
+            }
             return;
         }
+        let request = match question {
+            Ok(request) => request,
+            Err(error) => return self.penalise(peer, Misbehaviour::Malformed, &error.to_string()),
+        };
         if let Request::Hello(hello) = request {
             let own = Response::Hello(self.hello());
             drop(self.swarm.behaviour_mut().ask.send_response(channel, own));
