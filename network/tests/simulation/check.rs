@@ -30,6 +30,12 @@ impl World {
                 self.end(hash);
                 self.stage = Stage::Over;
             }
+            // A block that a liar withheld has as much work as the last one: that is for the next to decide.
+            Stage::Last(since_ms, _) if honest().all(|node| node.chain.work() == best) => {
+                let miner = (0..NODES).find(|at| !self.is_liar(*at)).unwrap();
+                let hash = self.mine(miner).unwrap();
+                self.stage = Stage::Last(since_ms, hash);
+            }
             Stage::Settling(since_ms) | Stage::Last(since_ms, _) if self.now_ms > since_ms + SETTLED_MS => {
                 let tips: Vec<_> = self.nodes.iter().map(|node| node.chain.tree.active_tip().height.0).collect();
                 self.fail(|| format!("not of one mind after {SETTLED_MS} ms; tips {tips:?}"));
