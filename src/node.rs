@@ -335,12 +335,11 @@ impl dotp2p_rpc::node::Node for NodeHandle {
         {
             return Err(SubmitError::Signature(*key));
         }
-        let (wtxid, encoded) = (transaction.wtxid(), transaction.bytes().to_vec());
         match self.writer.transaction(transaction).await {
             Some(Ok(added)) => {
                 let txid = added?;
                 if let Some(peers) = self.peers.get() {
-                    peers.announce(wtxid, encoded).await;
+                    peers.announce(txid).await;
                 }
                 Ok(txid)
             }

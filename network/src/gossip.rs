@@ -58,7 +58,7 @@ impl Gossip {
 
     fn is_too_fast(&mut self, peer: PeerId) -> bool {
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let new = || Meter { messages: TokenBucket::with(AT_FIRST, MESSAGES, now_ms), beyond: 0 };
+        let new = || Meter { messages: TokenBucket::new(MESSAGES, now_ms).at_most(AT_FIRST, now_ms), beyond: 0 };
         let meter = self.meters.entry(peer).or_insert_with(new);
         let is_too_fast = meter.messages.take(1, now_ms).is_err();
         meter.beyond = meter.beyond.saturating_add(u32::from(is_too_fast));

@@ -47,11 +47,11 @@ impl TokenBucket {
         Self { rate, milli: u64::from(rate.burst).saturating_mul(1_000), at_ms: now_ms }
     }
 
-    /// A bucket with `tokens` in it, or full where it holds less.
+    /// The same with no more than `tokens` in it.
     #[must_use]
-    pub fn with(tokens: u64, rate: Rate, now_ms: u64) -> Self {
-        let full = Self::new(rate, now_ms);
-        Self { milli: full.milli.min(tokens.saturating_mul(1_000)), ..full }
+    pub fn at_most(mut self, tokens: u64, now_ms: u64) -> Self {
+        self.fill(now_ms);
+        Self { milli: self.milli.min(tokens.saturating_mul(1_000)), ..self }
     }
 
     /// Takes `tokens`, or none and says why. A clock that runs back gives nothing.
@@ -62,7 +62,7 @@ impl TokenBucket {
     }
 
     /// Whether `tokens` could be taken.
-    fn check(&mut self, tokens: u64, now_ms: u64) -> Result<(), TooFast> {
+    pub fn check(&mut self, tokens: u64, now_ms: u64) -> Result<(), TooFast> {
         self.fill(now_ms);
         let wanted = tokens.saturating_mul(1_000);
         if tokens > u64::from(self.rate.burst) {
@@ -101,12 +101,12 @@ mod tests {
         assert_eq!(bucket.take(20, 99_000), Ok(()));
         assert_eq!(bucket.take(1, 0), Err(TooFast::Wait(100)), "a clock that runs back gives nothing");
         assert_eq!(bucket.take(1, 100), Ok(()), "and takes nothing for good");
-        let mut fresh = TokenBucket::with(2, TEN, 0);
+        let mut fresh = TokenBucket::new(TEN, 0).at_most(2, 0);
         assert_eq!(
             (fresh.take(2, 0), fresh.take(1, 0), fresh.take(20, 2_000)),
             (Ok(()), Err(TooFast::Wait(100)), Ok(()))
         );
-        assert_eq!(TokenBucket::with(99, TEN, 0).take(20, 0), Ok(()), "no more than it holds");
+        assert_eq!(TokenBucket::new(TEN, 0).at_most(99, 0).take(20, 0), Ok(()), "no more than it holds");
         let mut never = TokenBucket::new(Rate { per_s: 0, burst: 1 }, 0);
         assert_eq!((never.take(1, 0), never.take(1, u64::MAX)), (Ok(()), Err(TooFast::Wait(u64::MAX))));
     }

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dotp2p_chain::hash::{BlockHash, Wtxid};
+use dotp2p_chain::hash::{BlockHash, Txid};
 use dotp2p_chain::params::Params;
 use dotp2p_registry::query::Reader;
 use futures::StreamExt;
@@ -31,6 +31,7 @@ use libp2p::request_response::{OutboundRequestId, ResponseChannel};
 use libp2p::swarm::{Config as SwarmConfig, Swarm};
 pub use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use crate::bans::{Ban, BanError, Subject, Term};
 use crate::behaviour::{Behaviour, Setup};
@@ -40,6 +41,7 @@ use crate::inbound::InboundLimits;
 use crate::message::{Request, Response};
 use crate::peer_text::AddressTextError;
 use crate::protocol::Protocols;
+use crate::rate::TokenBucket;
 use crate::relay::Relay;
 use crate::score::Scores;
 use crate::sync::{self, Sync};
@@ -122,7 +124,7 @@ enum Command {
     Ban(Subject, Term, oneshot::Sender<Result<Ban, BanError>>),
     Unban(Subject, oneshot::Sender<bool>),
     Banned(oneshot::Sender<Vec<Ban>>),
-    Announce(Wtxid, Vec<u8>),
+    Announce(Txid),
     Stop(oneshot::Sender<()>),
 }
 
@@ -138,7 +140,6 @@ enum Done {
     Answer(PeerId, ResponseChannel<Response>, Response),
     Resolved { text: String, addresses: Vec<Multiaddr>, stays: bool },
     Seeds(u8, Vec<Multiaddr>),
-    BansSaved,
 }
 
 /// The peers of a node, running.
@@ -195,9 +196,12 @@ struct Service<C> {
     relayed: BlockHash,
     /// Whether a header is known that has more work than the tip.
     is_behind: bool,
-    /// Whether there are bans that the file has not, and whether it is being written.
+    /// Whether there are bans that the file has not, and who writes it.
     are_bans_unsaved: bool,
-    are_bans_being_saved: bool,
+    saving_bans: Option<JoinHandle<()>>,
+    /// Transactions of the pool that are still to be gossiped, and how many may be.
+    to_tell: VecDeque<Txid>,
+    telling: TokenBucket,
 }
 
 impl Network {
@@ -275,7 +279,9 @@ impl Network {
             relayed: announced,
             is_behind: false,
             are_bans_unsaved: false,
-            are_bans_being_saved: false,
+            saving_bans: None,
+            to_tell: VecDeque::new(),
+            telling: TokenBucket::new(gossip::TELLING, 0),
         };
         service.wait_until_listening(config.listen.len()).await;
         for text in config.peers {
@@ -369,8 +375,8 @@ impl Handle {
     }
 
     /// Gossips a transaction that is in the pool.
-    pub async fn announce(&self, wtxid: Wtxid, encoded: Vec<u8>) {
-        let _ = self.commands.send(Command::Announce(wtxid, encoded)).await;
+    pub async fn announce(&self, txid: Txid) {
+        let _ = self.commands.send(Command::Announce(txid)).await;
     }
 }
 
@@ -385,7 +391,7 @@ impl<C: Chain> Service<C> {
                 command = commands.recv() => match command {
                     Some(Command::Stop(reply)) => {
                         self.close_book();
-                        self.close_bans();
+                        self.close_bans().await;
                         let _ = reply.send(());
                         return;
                     }
@@ -431,7 +437,10 @@ impl<C: Chain> Service<C> {
             Command::Ban(subject, term, reply) => drop(reply.send(self.ban(subject, term))),
             Command::Unban(subject, reply) => drop(reply.send(self.unban(&subject))),
             Command::Banned(reply) => drop(reply.send(self.banned())),
-            Command::Announce(wtxid, encoded) => self.gossip_transaction(wtxid, &encoded),
+            Command::Announce(txid) => {
+                self.to_tell.push_back(txid);
+                self.tell();
+            }
             Command::Stop(reply) => drop(reply.send(())),
         }
     }
@@ -446,6 +455,7 @@ impl<C: Chain> Service<C> {
         self.try_direct_again(now_ms);
         self.tidy_early(now_ms);
         self.greet_again(now_ms);
+        self.tell();
         self.judge_gossip();
         self.save_bans();
     }

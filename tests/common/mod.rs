@@ -46,7 +46,8 @@ pub use forge::{block_on, header_changed, mined};
 /// How long anything may take that is awaited.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 /// The wallet of every test node.
-const PHRASE: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
+pub const PHRASE: &str =
+    "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
 /// The salt of every commitment made by hand.
 pub const SALT: Salt = [7; 16];
 

@@ -5,9 +5,10 @@ use dotp2p::node::PeersConfig;
 use dotp2p_chain::amount::Amount;
 use dotp2p_chain::params::Params;
 use dotp2p_rpc::types::{BlockchainInfo, ChainTip, ConflictInfo, ConflictNameInfo, NetworkInfo, PeerInfo};
+use dotp2p_wallet::{Keys, Phrase};
 use serde_json::{Value, json};
 
-use crate::common::{TestNode, found, name, records};
+use crate::common::{PHRASE, TestNode, found, name, records};
 
 async fn peers(node: &TestNode) -> Vec<PeerInfo> {
     node.call("getpeerinfo", json!([])).await
@@ -166,6 +167,38 @@ async fn what_a_reorganisation_brought_back_is_told_though_gossip_knows_it() {
     for node in [third, newcomer, mainland, island] {
         node.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_island_with_a_full_pool_is_not_taken_for_a_flood() {
+    const PAYERS: u32 = 48;
+    const OF_EACH: usize = 25;
+    let params = Params::regtest();
+    let mut island = TestNode::connected(&params, &[]).await;
+    island.keys = Keys::new(&PHRASE.parse::<Phrase>().unwrap().seed(), PAYERS + 1).unwrap();
+    island.mine_to(5).await;
+    let funds = (1..=PAYERS).fold(island.plan(0), |plan, payer| plan.pay(island.key(payer), Amount::from_coins(1)));
+    island.send(funds).await;
+    island.mine(1).await;
+    let mainland = TestNode::connected(&params, &[]).await;
+    mainland.follow(&island).await;
+    let (island, mainland) = (island.on_branch(b"island"), mainland.on_branch(b"mainland"));
+    for payer in 1..=PAYERS {
+        for _ in 0..OF_EACH {
+            island.send(island.plan(payer).pay(island.key(0), Amount::from_atoms(1))).await;
+        }
+    }
+    island.mine(1).await;
+    assert!(island.reader().pool.is_empty(), "all are in a block");
+    mainland.mine(3).await;
+
+    let _: Value = island.call("addnode", json!([mainland.p2p(), "add"])).await;
+    island.wait_for_tip_of(&mainland).await;
+    mainland.wait_for("all of the island's", |reader| reader.pool.len() == PAYERS as usize * OF_EACH).await;
+    let points: Vec<u32> = peers(&mainland).await.iter().map(|peer| peer.banscore).collect();
+    assert_eq!(points, [0]);
+    island.stop().await;
+    mainland.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

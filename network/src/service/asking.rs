@@ -313,7 +313,6 @@ impl<C: Chain> Service<C> {
             Done::Answer(peer, channel, response) => self.served(peer, channel, response),
             Done::Seeds(number, addresses) => self.seeded(number, &addresses),
             Done::Resolved { text, addresses, stays } => self.resolved(text, addresses, stays),
-            Done::BansSaved => self.are_bans_being_saved = false,
         }
     }
 }

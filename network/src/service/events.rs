@@ -6,6 +6,7 @@ use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, gossipsub, identify, kad, mdns};
 
 use super::connecting::{ip_of, is_dialable, is_on_link, is_relayed};
+use super::gossip::TELLING_AT_FIRST;
 use super::info::{ConnectionKind, Known};
 use super::serving::QUESTIONS;
 use super::{LISTEN_WITHIN, Service};
@@ -81,7 +82,8 @@ impl<C: Chain> Service<C> {
             // The direct way, once there is one; a relayed one takes the place of the one before.
             if is_relayed(&known.address) {
                 let before = std::mem::replace(&mut known.connection, connection);
-                let is_again = is_relayed(&address);
+                // Whoever tries again closes: of two that dial each other at once each would close the other's.
+                let is_again = is_relayed(&address) && endpoint.is_dialer() && known.direct_tries > 0;
                 known.address = address;
                 if is_again {
                     self.swarm.close_connection(before);
@@ -108,6 +110,7 @@ impl<C: Chain> Service<C> {
             serving: 0,
         };
         self.peers.insert(peer, known);
+        self.telling = self.telling.at_most(TELLING_AT_FIRST, now_ms);
         // One greeting is enough: each tells who it is.
         if endpoint.is_dialer() {
             self.greet(peer);

@@ -1,7 +1,6 @@
 //! What is gossiped: taken in, judged, and only then passed on.
 
 use dotp2p_chain::check;
-use dotp2p_chain::hash::Wtxid;
 use libp2p::PeerId;
 use libp2p::gossipsub::{self, IdentTopic, MessageId, PublishError};
 
@@ -9,6 +8,7 @@ use super::asking::{Question, acceptance};
 use super::{Done, Service};
 use crate::chain::{Chain, TransactionVerdict};
 use crate::message::{CompactBlock, GossipTransaction, Request};
+use crate::rate::Rate;
 use crate::relay::{self, Worth};
 use crate::score::Misbehaviour;
 use crate::sync::misbehaviour_of;
@@ -22,6 +22,13 @@ const TO_JUDGE_BYTES_MAX: usize = 8 << 20;
 /// Transactions that one peer is asked for at a time because it announced their ids. They are long: four fill a block. At 512
 /// streams a connection ends.
 const PROMISED_MAX: usize = 32;
+
+/// What this node gossips of its own accord: less than peers allow (M3), for what it passes on of others counts too.
+pub(super) const TELLING: Rate = Rate { per_s: 40, burst: 2_500 };
+/// Told at once to who has just come.
+pub(super) const TELLING_AT_FIRST: u64 = 40;
+/// Looked at in one go.
+const TOLD_AT_A_TIME: usize = 1_000;
 
 /// Milliseconds after which what waits is tried again.
 const EARLY_MS: u64 = 1_000;
@@ -189,10 +196,20 @@ impl<C: Chain> Service<C> {
         let _ = gossip.report_message_validation_result(message, from, acceptance(worth));
     }
 
-    pub(super) fn gossip_transaction(&mut self, wtxid: Wtxid, encoded: &[u8]) {
-        let message = GossipTransaction::new(encoded, wtxid).encode();
-        let topic = self.protocols.transactions.clone();
-        let _ = self.publish(topic, message);
+    /// Gossips of the pool what was not told yet, no faster than whoever came last takes it for a flood.
+    pub(super) fn tell(&mut self) {
+        let (reader, now_ms) = (self.newest(), self.now_ms());
+        for _ in 0..TOLD_AT_A_TIME {
+            let Some(txid) = self.to_tell.front().filter(|_| self.telling.check(1, now_ms).is_ok()) else { return };
+            let message =
+                reader.pool.get(txid).map(|tx| GossipTransaction::new(tx.transaction.bytes(), tx.wtxid).encode());
+            self.to_tell.pop_front();
+            let topic = self.protocols.transactions.clone();
+            // What is in a block by now, and what gossip has told before, costs nothing.
+            if message.is_some_and(|message| self.publish(topic, message)) {
+                let _ = self.telling.take(1, now_ms);
+            }
+        }
     }
 
     /// Whether it was told: gossip tells nothing again that it has seen, whoever brought it.
@@ -236,9 +253,8 @@ impl<C: Chain> Service<C> {
             is_told = self.publish(topic, CompactBlock::of(&block).encode());
         }
         if is_reorganised {
-            for tx in reader.pool.iter() {
-                self.gossip_transaction(tx.wtxid, tx.transaction.bytes());
-            }
+            self.to_tell = reader.pool.iter().map(|tx| tx.txid).collect();
+            self.tell();
         }
         // One that was announced here, could not be put together then, and came another way.
         if is_reorganised || !is_told {

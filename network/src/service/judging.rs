@@ -2,8 +2,8 @@
 
 use libp2p::PeerId;
 
+use super::Service;
 use super::connecting::ip_of;
-use super::{Done, Service};
 use crate::bans::{Ban, BanError, Bans, Subject, Term};
 use crate::behaviour::SHUNNED;
 use crate::chain::Chain;
@@ -118,21 +118,21 @@ impl<C: Chain> Service<C> {
 
     /// Writes the bans where they have changed, one file at a time: two at once are in each other's way.
     pub(super) fn save_bans(&mut self) {
-        if self.are_bans_being_saved || !std::mem::take(&mut self.are_bans_unsaved) {
+        let is_saving = self.saving_bans.as_ref().is_some_and(|saving| !saving.is_finished());
+        if is_saving || !std::mem::take(&mut self.are_bans_unsaved) {
             return;
         }
-        self.are_bans_being_saved = true;
         let (bans, path) = (self.swarm.behaviour().gate.bans().clone(), self.dir.join(BANS_FILE));
-        self.beside(async move {
-            let _ = tokio::task::spawn_blocking(move || save(&bans, &path)).await;
-            Done::BansSaved
-        });
+        self.saving_bans = Some(tokio::task::spawn_blocking(move || save(&bans, &path)));
     }
 
-    /// Writes what was not written yet.
-    pub(super) fn close_bans(&self) {
-        if self.are_bans_unsaved && !self.are_bans_being_saved {
-            save(self.swarm.behaviour().gate.bans(), &self.dir.join(BANS_FILE));
+    /// Writes what was not written yet, after what is being written.
+    pub(super) async fn close_bans(&mut self) {
+        for _ in 0..2 {
+            if let Some(saving) = self.saving_bans.take() {
+                let _ = saving.await;
+            }
+            self.save_bans();
         }
     }
 
