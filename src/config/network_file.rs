@@ -12,6 +12,7 @@ use dotp2p_chain::height::Height;
 use dotp2p_chain::name::Name;
 use dotp2p_chain::params::{Deployment, Params, Rules};
 use dotp2p_chain::pow::{CompactTarget, Work};
+use dotp2p_network::message::WTXIDS_MAX;
 use serde::{Deserialize, Deserializer};
 
 use super::{ConfigError, parse_toml, read_text};
@@ -93,8 +94,9 @@ const fn six() -> u32 {
     6
 }
 
-/// The most bytes of a body: as many of the smallest transactions as an announcement has room for (M3).
-const BODY_MAX: u32 = 4_096 * 100;
+/// The most bytes of a body: as many of the smallest transactions, of 105 bytes, as an announcement has room for (M3).
+#[expect(clippy::cast_possible_truncation, reason = "a few thousand")]
+const BODY_MAX: u32 = WTXIDS_MAX as u32 * 100;
 
 /// Reads a network's file.
 pub fn read(path: &Path) -> Result<Params, ConfigError> {

@@ -1,6 +1,7 @@
 //! Whose records DNS serves after a name changed hands: rules L2 to L4.
 
 use dotp2p_chain::name::Name;
+use dotp2p_registry::query::Reorganisations;
 
 use crate::common::{TestNode, found, name, settling_after};
 
@@ -56,6 +57,7 @@ async fn a_reorganisation_of_two_blocks_holds_what_is_served() {
     node.follow(&y).await;
     let end = fork + 3;
     assert_eq!(node.tip(), end);
+    assert_eq!(node.reader().reorganisations, Reorganisations { count: 1, deep: 1, deepest: 2 });
     for tip in end..end + 6 {
         y.mine_to(tip).await;
         node.follow(&y).await;
@@ -136,6 +138,7 @@ async fn a_reorganisation_of_one_block_holds_nothing() {
     node.follow(&x).await;
     node.follow(&y).await;
     assert_eq!((node.reader().meta.hold, node.reader().settled.0.0), (None, 4));
+    assert_eq!(node.reader().reorganisations, Reorganisations { count: 1, deep: 0, deepest: 1 });
     for node in [node, x, y] {
         node.stop().await;
     }
