@@ -84,7 +84,7 @@ PROMISES = [
         "join",
         "A node that joins gets what the others have, whatever stops it meanwhile",
         "2,000 blocks from five nodes over a network of namespaces; again, killed ten times; CPU time beside an import's",
-        "cargo build && python3 tests/system/peers.py join",
+        "cargo build --release && DOTP2P_BIN=target/release/dotp2p python3 tests/system/peers.py join",
     ),
     (
         "nearby",
@@ -139,6 +139,12 @@ PROMISES = [
         "Whoever says what is not so is banned, and the rest goes on",
         "50 peers, 1,000 invalid messages a second each, for a minute; they come again under other names",
         "cargo build && python3 tests/system/peers.py flood",
+    ),
+    (
+        "unread",
+        "Whoever asks for much and reads nothing holds a bounded part of the memory",
+        "50 peers that ask for a megabyte of blocks 20 times a second and never read an answer",
+        "cargo build && python3 tests/system/peers.py unread",
     ),
     (
         "simulation",

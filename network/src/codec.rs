@@ -82,7 +82,10 @@ impl request_response::Codec for Codec {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &response.encode()).await
+        let bytes = response.encode();
+        // Whoever reads slowly has it lie here once, not twice.
+        drop(response);
+        write(io, &bytes).await
     }
 }
 

@@ -9,7 +9,7 @@
 //! - [`address`]: where a peer listens, and which part of the internet that is.
 //! - [`address_book`]: the addresses we know of, kept so that nobody else chooses our peers.
 //! - [`score`], [`bans`]: what peers do wrong, and who is not let in.
-//! - [`rate`], [`gossip`], [`inbound`]: how much one peer may send, and how many may connect.
+//! - [`rate`], [`gossip`], [`inbound`], [`unsent`]: how much one peer may send, how many may connect, how much may wait for a peer.
 //! - [`saved_file`]: files that may be lost, written whole and set aside when damaged.
 //!
 //! Invariant: nothing that a peer sends is believed before it was checked, and nothing grows with what peers send. What is
@@ -42,4 +42,5 @@ pub mod service;
 pub mod sync;
 #[cfg(feature = "service")]
 pub mod transport;
+pub mod unsent;
 pub mod waiting;

@@ -205,6 +205,20 @@ impl Request {
 }
 
 impl Response {
+    /// About how much memory it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Hello(_) | Self::Busy => 0,
+            Self::Heads(heads) => heads.len() * BlockHead::LEN,
+            Self::Pool(wtxids) => wtxids.len() * 32,
+            Self::Blocks(items) | Self::BlockTransactions(items) | Self::Transactions(items) => {
+                items.iter().map(|item| item.len() + 4).sum()
+            }
+            Self::Addresses(addresses) => addresses.len() * 32,
+        }
+    }
+
     /// The answer's bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -27,7 +27,7 @@ use dotp2p_registry::query::Reader;
 use futures::StreamExt;
 use libp2p::gossipsub::MessageId;
 use libp2p::identity::Keypair;
-use libp2p::request_response::{OutboundRequestId, ResponseChannel};
+use libp2p::request_response::{InboundRequestId, OutboundRequestId, ResponseChannel};
 use libp2p::swarm::{Config as SwarmConfig, Swarm};
 pub use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -46,6 +46,7 @@ use crate::relay::Relay;
 use crate::score::Scores;
 use crate::sync::{self, Sync};
 use crate::transport;
+use crate::unsent::Unsent;
 use crate::waiting::WaitingRoom;
 use asking::Question;
 use book::Chosen;
@@ -137,7 +138,7 @@ enum Done {
     Filled(BlockHash, Vec<Option<Vec<u8>>>),
     Taken(BlockHash, BlockVerdict),
     Transaction { came: Came, verdict: TransactionVerdict },
-    Answer(PeerId, ResponseChannel<Response>, Response),
+    Answer(PeerId, InboundRequestId, ResponseChannel<Response>, Response),
     Resolved { text: String, addresses: Vec<Multiaddr>, stays: bool },
     Seeds(u8, Vec<Multiaddr>),
 }
@@ -184,6 +185,7 @@ struct Service<C> {
     early: WaitingRoom<Came>,
     early_ms: u64,
     serving: usize,
+    unsent: Unsent<InboundRequestId, PeerId>,
     judging: usize,
     to_judge: VecDeque<Came>,
     to_judge_bytes: usize,
@@ -269,6 +271,7 @@ impl Network {
             early: WaitingRoom::default(),
             early_ms: 0,
             serving: 0,
+            unsent: Unsent::default(),
             judging: 0,
             to_judge: VecDeque::new(),
             to_judge_bytes: 0,

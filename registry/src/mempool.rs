@@ -233,7 +233,7 @@ impl Mempool {
                 let expected = expected.saturating_add(u64::try_from(chain.len()).unwrap_or(u64::MAX));
                 return Err(PoolError::Gap { found: nonce, expected });
             }
-            None if place >= self.limits.per_payer => return Err(PoolError::Chain(place)),
+            None if chain.len() >= self.limits.per_payer => return Err(PoolError::Chain(chain.len())),
             None => {}
         }
         let since_s = now_s;

@@ -17,6 +17,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import time
 
 from nodes import Gone, Lost, Node, check
 
@@ -207,6 +208,10 @@ class NetNode(Node):
         """(CPU seconds it took, bytes of memory it holds now)."""
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+
+    def cpu_s(self):
+        """CPU seconds it took, to the nanosecond: those of its threads that ended as well."""
+        return time.clock_gettime(~self.process.pid << 3 | 2)  # CPUCLOCK_SCHED of the process, as of clock_getcpuclockid(3).
 
     def peer_count(self):
         return len(self.call("getpeerinfo"))

@@ -13,6 +13,7 @@
   idle      a node with SIZE peers (50) and nothing to do for a minute
   hostile   SIZE connections (1000) of those who have nothing good to say
   flood     SIZE peers (50), each a thousand bad messages a second
+  unread    SIZE peers (50) that ask for blocks and do not read them
 
 Needs root; Debian's iproute2 and nftables. All that is made is removed at the end, whatever happens: see netns.py. Each prints
 its figures as `assurance: …`, and `MISSED: …` before them for a goal that was not reached, which also fails the run.
@@ -40,6 +41,7 @@ SCENARIOS = {
     "idle": (peers_load.idle, 50),
     "hostile": (peers_load.hostile, 1000),
     "flood": (peers_flood.flood, 50),
+    "unread": (peers_flood.unread, 50),
 }
 
 

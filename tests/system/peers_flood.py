@@ -1,4 +1,5 @@
-"""Scenario of a flood: peers that send a thousand bad messages a second each, and what honest ones notice of it."""
+"""Scenarios of hostile peers that speak the protocols: those that send a thousand bad messages a second each, and those that
+ask for much and read nothing; what honest ones notice of them."""
 
 import json
 import os
@@ -14,6 +15,8 @@ MIB = 1 << 20
 HOSTILE = nodes.BINARY.with_name("dotp2p-hostile")
 RATE = int(os.environ.get("FLOOD_RATE", 1000))
 SECONDS = int(os.environ.get("FLOOD_SECONDS", 60))
+UNREAD_S = int(os.environ.get("UNREAD_SECONDS", 60))
+NEWCOMER_S = 60
 KINDS = os.environ.get("FLOOD_KINDS")  # By turns; unset: all that assurance/hostile knows.
 # Of a run that shares its cores with nothing else; elsewhere more has to be allowed.
 BAN_S, RELAY_S = int(os.environ.get("FLOOD_BAN_S", 5)), int(os.environ.get("FLOOD_RELAY_S", 2))
@@ -93,3 +96,68 @@ def pour(space, honest, count, first, rng, goal):
             f" {seen_s or 0:.1f} s; {said['accepted']:,} times one came again and was let in, most often as somebody else, {said['refused']:,} times not;"
             f" {len(waits)} honest blocks went through in {sorted(waits)[len(waits) // 2]:.2f} s in the median and {longest:.2f} at most;"
             f" {before:.1f} MiB before, {grown:+.1f} at most, {100 * share:.0f} % of a core, {logged:.1f} MiB of log")
+
+
+def long_blocks(node):
+    """A megabyte of blocks, so that an answer does not fit what a connection lets through unread."""
+    node.create_wallet()
+    node.start()
+    node.address = node.call("getnewaddress")
+    node.call("generatetoaddress", 10, node.address)
+    names = [f"name-{number}" for number in range(16)]
+    for name in names:
+        node.call("name_register", name, [{"owner": "@", "type": "A", "data": "192.0.2.1"}], 10)
+    until("all names are registered", 60, lambda: node.call("generatetoaddress", 1, node.address) and
+          all(one["step"] == "done" for one in node.call("name_registrations")), 0.02)
+    for number in range(16):
+        texts = [{"owner": f"t{at}", "type": "TXT", "data": f'"{number:03}{"x" * 240}"'} for at in range(14)]
+        for name in names:
+            node.call("name_update", name, texts)
+        node.call("generatetoaddress", 1, node.address)
+
+
+def unread(net, count, rng, goal):
+    """So many that ask for blocks and do not read them; meanwhile blocks go through, and a newcomer takes the chain."""
+    check(HOSTILE.exists(), f"{HOSTILE} is missing: cargo build --workspace")
+    space = net.space("room")
+    names = ("victim", "source", "newcomer")
+    victim, source, newcomer = (net.node(space, name, port=P2P_PORT + number) for number, name in enumerate(names))
+    source.peers = newcomer.peers = [victim.at()]
+    victim.start()
+    long_blocks(source)
+    until("the victim has the tip", 30, lambda: victim.tip() == source.tip())
+    before = resident(victim)
+    pathlib.Path(f"/proc/{victim.process.pid}/clear_refs").write_text("5")  # The highest so far is forgotten.
+    (cpu, _), began = victim.stat(), time.monotonic()
+    command = ["ip", "netns", "exec", space.full, "nice", "-n", "10", HOSTILE, "--victim", victim.at(), "--peers", str(count),
+               "--rate", "20", "--seconds", str(UNREAD_S), "--seed", str(rng.randrange(1 << 48)), "--source", "127.1.0.1", "--kinds", "unread"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hostile:
+        check(hostile.stdout.readline(), "the hostile program ended")
+        waits, joined_s = [], None
+        until("time passes", UNREAD_S, lambda: time.monotonic() - began >= min(5, UNREAD_S / 4))
+        newcomer.start()
+        came_s = time.monotonic()
+        while hostile.poll() is None:
+            mined = time.monotonic()
+            source.call("generatetoaddress", 1, source.address)
+            tip = source.tip()
+            until("the victim has the block", 60, lambda: victim.tip() == tip, 0.02)
+            waits.append(time.monotonic() - mined)
+            if joined_s is None and newcomer.tip() == tip:
+                joined_s = time.monotonic() - came_s
+            until("it is time for the next block", 2, lambda: time.monotonic() - mined >= 1 or hostile.poll() is not None, 0.02)
+        said = json.loads(hostile.stdout.read())
+    share = (victim.stat()[0] - cpu) / (time.monotonic() - began)
+    grown, longest = resident(victim, "VmHWM") - before, max(waits)
+    if joined_s is None:
+        until("the newcomer has the tip", NEWCOMER_S, lambda: newcomer.tip() == source.tip())
+        joined_s = time.monotonic() - came_s
+    goal(grown <= GROWN_MIB_MAX, f"the victim grew by {grown:.1f} MiB, the goal is {GROWN_MIB_MAX}")
+    goal(longest <= RELAY_S, f"a block took {longest:.2f} s, the goal is {RELAY_S}")
+    for node in (newcomer, source, victim):
+        node.end()
+        check("panicked" not in node.said(), f"{node.name} panicked")
+    print(f"assurance: {count} peers, each asking for a megabyte 20 times a second for {UNREAD_S} s and reading nothing:"
+          f" {said['sent']:,} questions, {said['accepted']:,} times one came again; the node grew by {grown:.1f} MiB at most and took"
+          f" {100 * share:.0f} % of a core; {len(waits)} honest blocks went through, the slowest in {longest:.2f} s; an honest newcomer"
+          f" had the chain after {joined_s:.1f} s")

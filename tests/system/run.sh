@@ -7,12 +7,13 @@
 #
 # How much is tried: KILLS (100), POWERCUT_BLOCKS (40), DISK_FULL_POINTS (20), DAMAGE_CASES (100). In full:
 # KILLS=1000 POWERCUT_BLOCKS=300 DISK_FULL_POINTS=200 DAMAGE_CASES=1000. Of peers: JOIN_BLOCKS (200), ISLANDS_BLOCKS (20), UPDATES
-# (3), IDLE_PEERS (10), HOSTILE (200), FLOOD_PEERS (20), IDLE_SECONDS, HOSTILE_SECONDS and FLOOD_SECONDS (10); in full, what peers.py does unless told otherwise.
+# (3), IDLE_PEERS (10), HOSTILE (200), FLOOD_PEERS and UNREAD_PEERS (20), IDLE_SECONDS, HOSTILE_SECONDS,
+# FLOOD_SECONDS and UNREAD_SECONDS (10); in full, what peers.py does unless told otherwise.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 export IDLE_SECONDS=${IDLE_SECONDS:-10} HOSTILE_SECONDS=${HOSTILE_SECONDS:-10}
-export FLOOD_SECONDS=${FLOOD_SECONDS:-10} FLOOD_BAN_S=${FLOOD_BAN_S:-60} FLOOD_RELAY_S=${FLOOD_RELAY_S:-30}
+export UNREAD_SECONDS=${UNREAD_SECONDS:-10} FLOOD_SECONDS=${FLOOD_SECONDS:-10} FLOOD_BAN_S=${FLOOD_BAN_S:-60} FLOOD_RELAY_S=${FLOOD_RELAY_S:-30}
 
 part() {
     printf -- '\n---- %s\n' "$*"
@@ -38,3 +39,4 @@ part ./peers.py carry
 part ./peers.py idle "${IDLE_PEERS:-10}"
 part ./peers.py hostile "${HOSTILE:-200}"
 part ./peers.py flood "${FLOOD_PEERS:-20}"
+part ./peers.py unread "${UNREAD_PEERS:-20}"

@@ -7,7 +7,7 @@ use dotp2p_chain::header::Header;
 use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::params::Params;
 use dotp2p_chain::pow::{CompactTarget, Work};
-use dotp2p_network::message::{CompactBlock, GossipTransaction, Hello, Request, Response, VERSION};
+use dotp2p_network::message::{BLOCKS_MAX, CompactBlock, GossipTransaction, Hello, Request, Response, VERSION};
 use dotp2p_network::protocol::Protocols;
 use dotp2p_wallet::{FeeRate, Keys, Phrase, TxPlan};
 
@@ -53,11 +53,13 @@ pub enum Kind {
     Promises,
     /// Messages of a topic that nobody listens to.
     Foreign,
+    /// Questions for the victim's newest blocks, whose answers are never read.
+    Unread,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Noise,
         Self::Lengths,
         Self::Garbled,
@@ -75,6 +77,7 @@ impl Kind {
         Self::Topics,
         Self::Promises,
         Self::Foreign,
+        Self::Unread,
     ];
 
     /// As it is called in figures and on the command line.
@@ -97,6 +100,7 @@ impl Kind {
             Self::Topics => "topics",
             Self::Promises => "promises",
             Self::Foreign => "foreign",
+            Self::Unread => "unread",
         }
     }
 
@@ -108,7 +112,12 @@ impl Kind {
 
     /// Whether each message has a stream of its own; those of gossip share one.
     pub fn asks(self) -> bool {
-        matches!(self, Self::Noise | Self::Lengths | Self::Answers | Self::Questions)
+        matches!(self, Self::Noise | Self::Lengths | Self::Answers | Self::Questions | Self::Unread)
+    }
+
+    /// Whether it reads what it is answered.
+    pub fn reads(self) -> bool {
+        self != Self::Unread
     }
 }
 
@@ -119,6 +128,8 @@ pub struct Target {
     ask: Vec<u8>,
     seed: u64,
     head: BlockHead,
+    /// The question for the newest blocks.
+    newest: Request,
     /// A transaction of a key that has nothing, with a good signature.
     good: Vec<u8>,
     poor: Vec<Vec<u8>>,
@@ -135,10 +146,11 @@ impl Target {
         let keys = Keys::new(&phrase.seed(), 1).map_err(|error| error.to_string())?;
         let protocols = Protocols::of(&params.chain_id);
         let heads = heads.split_first_chunk::<4>().map(|(_, heads)| Response::decode(heads));
-        let head = match heads {
-            Some(Ok(Response::Heads(heads))) => heads.last().copied(),
-            _ => return Err("the victim does not tell its heads".to_owned()),
+        let Some(Ok(Response::Heads(heads))) = heads else {
+            return Err("the victim does not tell its heads".to_owned());
         };
+        let newest = heads.iter().rev().take(BLOCKS_MAX).rev().map(BlockHead::hash).collect();
+        let head = heads.last().copied();
         let transaction = |nonce| {
             let plan = TxPlan::new(keys.first(), nonce).pay(PublicKey([9; 32]), Amount::from_coins(1));
             let signed = plan.with_fee_rate(FeeRate(10)).sign(&keys, &params.chain_id);
@@ -149,7 +161,7 @@ impl Target {
         let poor = (1..=count).map(transaction).collect::<Result<_, _>>()?;
         let ask = opening(protocols.ask.as_ref());
         let head = head.unwrap_or_else(|| Block::genesis(&params.rules).head);
-        Ok(Self { params, protocols, ask, seed, head, good, poor })
+        Ok(Self { params, protocols, ask, seed, head, newest: Request::Blocks(newest), good, poor })
     }
 
     /// The names of its protocols.
@@ -246,6 +258,7 @@ impl Target {
                 framed(&field(3, &field(1, &[field(1, topic.as_str().as_bytes()), field(2, &hash)].concat())))
             }
             Kind::Foreign => self.publish("elsewhere", &unique.repeat(128), &[]),
+            Kind::Unread => self.ask(&self.newest.encode()),
         }
     }
 

@@ -185,7 +185,7 @@ impl Peer {
                     Ok((count, stream)) => {
                         life.sent += count;
                         if self.kind.asks() {
-                            attending.push(drain(stream).map(drop).boxed());
+                            attending.push(after(stream, self.kind).map(drop).boxed());
                         } else {
                             gossip = Some(stream);
                         }
@@ -248,6 +248,16 @@ async fn put(mut stream: Stream, message: Vec<u8>) -> Written {
 /// Waits until the other side is done with a stream.
 async fn drain(mut stream: Stream) -> io::Result<()> {
     futures::io::copy(&mut stream, &mut futures::io::sink()).await.map(drop)
+}
+
+/// What is done with a stream that a question went out on.
+async fn after(stream: Stream, kind: Kind) -> io::Result<()> {
+    if kind.reads() {
+        return drain(stream).await;
+    }
+    // Kept open: to the victim it looks like a slow reader.
+    let _unread = stream;
+    std::future::pending().await
 }
 
 async fn publish(mut stream: Stream, messages: Vec<u8>, count: u64) -> Written {

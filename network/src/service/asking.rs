@@ -310,7 +310,7 @@ impl<C: Chain> Service<C> {
                 self.relay_event(relay::Event::Taken(hash, verdict));
             }
             Done::Transaction { came, verdict } => self.transaction_taken(came, verdict),
-            Done::Answer(peer, channel, response) => self.served(peer, channel, response),
+            Done::Answer(peer, id, channel, response) => self.served(peer, id, channel, response),
             Done::Seeds(number, addresses) => self.seeded(number, &addresses),
             Done::Resolved { text, addresses, stays } => self.resolved(text, addresses, stays),
         }

@@ -171,15 +171,18 @@ impl<C: Chain> Service<C> {
 
     fn ask_event(&mut self, event: AskEvent<Question, Response>) {
         match event {
-            AskEvent::Message { peer, message: AskMessage::Request { request, channel, .. }, .. } => {
-                self.serve(peer, request, channel);
+            AskEvent::Message { peer, message: AskMessage::Request { request_id, request, channel }, .. } => {
+                self.serve(peer, request_id, request, channel);
             }
             AskEvent::Message { message: AskMessage::Response { request_id, response }, .. } => {
                 self.answered(request_id, response);
             }
             AskEvent::OutboundFailure { request_id, error, .. } => self.not_answered(request_id, &error),
-            AskEvent::InboundFailure { peer, error, .. } => self.not_asked_well(peer, &error),
-            AskEvent::ResponseSent { .. } => {}
+            AskEvent::InboundFailure { peer, request_id, error, .. } => {
+                self.unsent.free(&request_id);
+                self.not_asked_well(peer, &error);
+            }
+            AskEvent::ResponseSent { request_id, .. } => self.unsent.free(&request_id),
         }
     }
 

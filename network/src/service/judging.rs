@@ -48,7 +48,7 @@ impl<C: Chain> Service<C> {
         }
     }
 
-    fn part(&mut self, peer: PeerId) {
+    pub(super) fn part(&mut self, peer: PeerId) {
         if let Some(known) = self.peers.get_mut(&peer) {
             known.is_parted = true;
         }

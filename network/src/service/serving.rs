@@ -6,12 +6,12 @@ use dotp2p_chain::hash::BlockHash;
 use dotp2p_chain::height::Height;
 use dotp2p_registry::query::Reader;
 use libp2p::PeerId;
-use libp2p::request_response::ResponseChannel;
+use libp2p::request_response::{InboundRequestId, ResponseChannel};
 
 use super::{Done, Service};
 use crate::chain::Chain;
 use crate::codec::Question;
-use crate::message::{BYTES_MAX, HEADS_MAX, Hello, Request, Response, VERSION, WTXIDS_MAX};
+use crate::message::{HEADS_MAX, Hello, Request, Response, VERSION, WTXIDS_MAX};
 use crate::rate::Rate;
 use crate::score::Misbehaviour;
 
@@ -36,7 +36,13 @@ impl<C: Chain> Service<C> {
         }
     }
 
-    pub(super) fn serve(&mut self, peer: PeerId, question: Question, channel: ResponseChannel<Response>) {
+    pub(super) fn serve(
+        &mut self,
+        peer: PeerId,
+        id: InboundRequestId,
+        question: Question,
+        channel: ResponseChannel<Response>,
+    ) {
         let now_ms = self.now_ms();
         let Some(known) = self.peers.get_mut(&peer).filter(|known| !known.is_parted) else { return };
         if known.questions.take(1, now_ms).is_err() {
@@ -68,21 +74,42 @@ impl<C: Chain> Service<C> {
             drop(self.swarm.behaviour_mut().ask.send_response(channel, Response::Busy));
             return;
         }
+        let Some(room) = self.unsent.reserve(id, peer, now_ms) else {
+            drop(self.swarm.behaviour_mut().ask.send_response(channel, Response::Busy));
+            return self.part_from_slowest(now_ms);
+        };
         self.serving += 1;
         known.serving += 1;
         let reader = self.newest();
         self.beside(async move {
-            let looked_up = tokio::task::spawn_blocking(move || answer(&reader, request)).await;
-            Done::Answer(peer, channel, looked_up.unwrap_or(Response::Busy))
+            let looked_up = tokio::task::spawn_blocking(move || answer(&reader, request, room)).await;
+            Done::Answer(peer, id, channel, looked_up.unwrap_or(Response::Busy))
         });
     }
 
-    pub(super) fn served(&mut self, peer: PeerId, channel: ResponseChannel<Response>, response: Response) {
+    /// Others want the room that answers take which a peer does not read.
+    fn part_from_slowest(&mut self, now_ms: u64) {
+        if let Some(peer) = self.unsent.slowest(now_ms).filter(|peer| !self.is_parted(peer)) {
+            tracing::info!(%peer, "parted from a peer that reads its answers too slowly");
+            self.part(peer);
+        }
+    }
+
+    pub(super) fn served(
+        &mut self,
+        peer: PeerId,
+        id: InboundRequestId,
+        channel: ResponseChannel<Response>,
+        response: Response,
+    ) {
         self.serving = self.serving.saturating_sub(1);
+        self.unsent.settle(&id, response.bytes());
         if let Some(known) = self.peers.get_mut(&peer) {
             known.serving = known.serving.saturating_sub(1);
         }
-        drop(self.swarm.behaviour_mut().ask.send_response(channel, response));
+        if self.swarm.behaviour_mut().ask.send_response(channel, response).is_err() {
+            self.unsent.free(&id);
+        }
     }
 }
 
@@ -102,7 +129,8 @@ pub(super) fn locator(reader: &Reader) -> Vec<BlockHash> {
     }
 }
 
-fn answer(reader: &Arc<Reader>, request: Request) -> Response {
+/// An answer that has no more than `room` bytes, but for its first item.
+fn answer(reader: &Arc<Reader>, request: Request, room: usize) -> Response {
     match request {
         Request::Heads(locator) => heads(reader, &locator),
         Request::Blocks(hashes) => {
@@ -110,7 +138,7 @@ fn answer(reader: &Arc<Reader>, request: Request) -> Response {
                 let place = reader.head(&hash).ok()?.block?;
                 reader.files.read(place).ok()
             };
-            Response::Blocks(fitting(hashes.into_iter().map_while(block)))
+            Response::Blocks(fitting(hashes.into_iter().map_while(block), room))
         }
         Request::BlockTransactions(hash, places) => {
             let block = reader.head(&hash).ok().and_then(|head| reader.block_of(&head).ok());
@@ -121,13 +149,13 @@ fn answer(reader: &Arc<Reader>, request: Request) -> Response {
                 };
                 places.iter().map(one).collect::<Option<Vec<_>>>()
             });
-            let fits = |all: &Vec<Vec<u8>>| all.iter().map(Vec::len).sum::<usize>() <= BYTES_MAX;
+            let fits = |all: &Vec<Vec<u8>>| all.iter().map(Vec::len).sum::<usize>() <= room;
             Response::BlockTransactions(all.filter(fits).unwrap_or_default())
         }
         Request::Pool => Response::Pool(reader.pool.iter().take(WTXIDS_MAX).map(|tx| tx.wtxid).collect()),
         Request::Transactions(wtxids) => {
             let found = wtxids.iter().filter_map(|wtxid| reader.pool.by_wtxid(wtxid));
-            Response::Transactions(fitting(found.map(|tx| tx.transaction.bytes().to_vec())))
+            Response::Transactions(fitting(found.map(|tx| tx.transaction.bytes().to_vec()), room))
         }
         // Answered without a look at the chain.
         Request::Addresses | Request::Hello(_) => Response::Busy,
@@ -135,12 +163,12 @@ fn answer(reader: &Arc<Reader>, request: Request) -> Response {
 }
 
 /// As many as fit in an answer; the first always does.
-fn fitting(items: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
+fn fitting(items: impl Iterator<Item = Vec<u8>>, room: usize) -> Vec<Vec<u8>> {
     let mut bytes = 0;
     let fits = |item: &Vec<u8>| {
         let is_first = bytes == 0;
         bytes += item.len() + 4;
-        is_first || bytes <= BYTES_MAX
+        is_first || bytes <= room
     };
     items.take_while(fits).collect()
 }
