@@ -70,11 +70,17 @@ impl EntryKey {
     pub fn trie_key(&self) -> TrieKey {
         match self {
             Self::Account(key) => tag::KEY.hash(&[&[0], &key.0]),
-            Self::Name(name) => tag::KEY.hash(&[&[1], name.as_bytes()]),
+            Self::Name(name) => Self::trie_key_of_name(name.as_bytes()),
             Self::Commitment(hash) => tag::KEY.hash(&[&[2], &hash.0]),
             Self::Reward(height) => tag::KEY.hash(&[&[3], &height.0.to_le_bytes()]),
             Self::Level => tag::KEY.hash(&[&[4]]),
         }
+    }
+
+    /// The place of the name `label`, whether that is one or not.
+    #[must_use]
+    pub fn trie_key_of_name(label: &[u8]) -> TrieKey {
+        tag::KEY.hash(&[&[1], label])
     }
 }
 

@@ -1,5 +1,6 @@
 //! Names: one label below the network's top-level domain.
 
+use core::borrow::Borrow;
 use core::fmt;
 use core::str::FromStr;
 use std::sync::Arc;
@@ -78,6 +79,13 @@ impl Name {
             return Err(NameError::Reserved(text.to_owned()));
         }
         Ok(Self(text.into()))
+    }
+}
+
+/// So that maps of names are asked with a text that is in hand.
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -19,9 +19,9 @@ use crate::node::{Data, Node};
 use crate::rdata::{self, rtype};
 use crate::zone::{Zone, ZoneError};
 
-mod apex;
+pub(crate) mod apex;
 #[cfg(test)]
-mod properties;
+pub(crate) mod properties;
 #[cfg(test)]
 mod tests;
 

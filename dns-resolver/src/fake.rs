@@ -5,9 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 
-use dotp2p_chain::name::Name;
 use dotp2p_chain::records::{Limits, Owner, RecordSet, Records};
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{Name as DnsName, RData, Record};
@@ -17,9 +15,9 @@ use crate::answer::{Answer, Question, Rr, answer};
 use crate::rdata::target;
 use crate::zone::{Zone, ZoneError};
 
-/// Names and their records. `fails.p2p` cannot be read.
+/// Names and their records, encoded. `fails.p2p` cannot be read.
 #[derive(Clone, Debug, Default)]
-pub struct FakeZone(BTreeMap<Name, Arc<Records>>);
+pub struct FakeZone(BTreeMap<Vec<u8>, Vec<u8>>);
 
 impl Zone for FakeZone {
     fn tld(&self) -> &str {
@@ -30,10 +28,10 @@ impl Zone for FakeZone {
         2_026
     }
 
-    fn records(&self, name: &Name) -> Result<Option<Arc<Records>>, ZoneError> {
-        match name.as_str() {
-            "fails" => Err(ZoneError { name: name.clone(), source: "the disk is on fire".into() }),
-            _ => Ok(self.0.get(name).cloned()),
+    fn encoded(&self, label: &[u8]) -> Result<Option<&[u8]>, ZoneError> {
+        match label {
+            b"fails" => Err(ZoneError { name: "fails".to_owned(), source: "the disk is on fire".into() }),
+            _ => Ok(self.0.get(label).map(Vec::as_slice)),
         }
     }
 }
@@ -60,7 +58,7 @@ impl FakeZone {
     /// Adds a name with these RRsets.
     pub fn insert(&mut self, name: &str, sets: Vec<RecordSet>) {
         let limits = Limits { name_len: name.len(), tld_len: 3, max: 1 << 20 };
-        self.0.insert(name.parse().unwrap(), Arc::new(Records::new(sets, limits).unwrap()));
+        self.0.insert(name.into(), Records::new(sets, limits).unwrap().encode());
     }
 
     /// Answers `NAME TYPE`.

@@ -3,6 +3,8 @@
 //! RDATA is put out as it is stored, every type as an opaque one. A message is whole or says that it is not: where its
 //! records do not fit, none is sent and TC is set (RFC 2181 9), and the OPT record always has its place.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use hickory_proto::ProtoError;
 use hickory_proto::op::{
@@ -17,20 +19,19 @@ use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseI
 use hickory_server::zone_handler::{MessageResponseBuilder, Queries};
 
 use crate::answer::{Answer, Question, Rr, answer};
-use crate::server::Config;
-use crate::zone::Zones;
+use crate::server::{Config, UDP_MIN};
+use crate::zone::{Zone, Zones};
 
-/// The least payload every client can take (RFC 1035).
-const UDP_MIN: u16 = 512;
 /// Bytes of a header.
 const HEADER_LEN: usize = 12;
 /// Bytes of an OPT record without options.
 const OPT_LEN: u16 = 11;
 
-/// Answers requests from the newest zone.
+/// Answers requests from the newest zone. A clone is the same one.
+#[derive(Clone)]
 pub(crate) struct Handler {
-    zones: Box<dyn Zones>,
-    config: Config,
+    zones: Arc<dyn Zones>,
+    config: Arc<Config>,
 }
 
 /// A message, but for its question.
@@ -44,7 +45,17 @@ struct Reply {
 
 impl Handler {
     pub fn new(zones: impl Zones, config: Config) -> Self {
-        Self { zones: Box::new(zones), config }
+        Self { zones: Arc::new(zones), config: Arc::new(config) }
+    }
+
+    /// The newest zone.
+    pub fn zone(&self) -> Arc<dyn Zone> {
+        self.zones.current()
+    }
+
+    /// The most bytes of an answer over UDP.
+    pub fn udp_payload(&self) -> u16 {
+        self.config.udp_payload
     }
 
     fn reply(&self, request: &Request) -> Reply {
@@ -74,7 +85,7 @@ impl Handler {
             qtype: query.query_type().into(),
             qclass: query.query_class().into(),
         };
-        match answer(&*self.zones.current(), &self.config.ns_addresses, &question) {
+        match answer(&*self.zone(), &self.config.ns_addresses, &question) {
             Ok(answer) => fill(reply(answer.rcode, answer.aa), answer, request, query),
             Err(error) => {
                 tracing::error!(%error, "a query could not be answered");

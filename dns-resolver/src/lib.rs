@@ -2,7 +2,9 @@
 //!
 //! - [`zone`]: what the node serves now, as two traits that it implements.
 //! - [`answer`]: a question and a zone make an [`Answer`](answer::Answer); pure, so it is tested without a socket.
-//! - [`server`]: UDP and TCP around it.
+//! - [`full`]: a packet in, a packet out, by hickory-server's ways and [`answer`].
+//! - [`fast`]: the same answers without detours, for the questions that are asked most.
+//! - [`server`]: UDP and TCP around them.
 //!
 //! A query takes one zone from [`Zones`](zone::Zones) and uses it to the end, so an answer never mixes two blocks.
 //! What is absent: locks, a cache, and any change of what is served. Consensus never looks into RDATA; here it is
@@ -11,8 +13,11 @@
 pub mod answer;
 #[cfg(test)]
 mod fake;
+pub mod fast;
+pub mod full;
 mod handler;
 mod node;
 mod rdata;
 pub mod server;
+mod udp;
 pub mod zone;

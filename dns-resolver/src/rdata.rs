@@ -79,10 +79,15 @@ const fn fields(rtype: u16) -> &'static [Field] {
 /// Whether an RRset can be served. One that cannot is treated as if it were not there (R10): RDATA that does not parse
 /// for its type, more than one target of an alias, or more bytes than a message has.
 pub(crate) fn is_servable(set: &RecordSet) -> bool {
-    let is_alias = matches!(set.rtype, rtype::CNAME | rtype::DNAME);
-    let size: usize = set.rdatas.iter().map(|rdata| RECORD_HEAD + rdata.len()).sum();
-    let parses = || set.rdatas.iter().all(|rdata| is_well_formed(set.rtype, rdata));
-    !(is_alias && set.rdatas.len() != 1) && size <= RRSET_MAX && parses()
+    is_servable_set(set.rtype, set.rdatas.iter().map(Vec::as_slice))
+}
+
+/// [`is_servable`] of an RRset that lies somewhere else.
+pub(crate) fn is_servable_set<'a>(rtype: u16, rdatas: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
+    let is_alias = matches!(rtype, rtype::CNAME | rtype::DNAME);
+    let size: usize = rdatas.clone().map(|rdata| RECORD_HEAD + rdata.len()).sum();
+    let count = rdatas.clone().count();
+    !(is_alias && count != 1) && size <= RRSET_MAX && rdatas.into_iter().all(|rdata| is_well_formed(rtype, rdata))
 }
 
 /// The domain name that an NS, CNAME or DNAME record points to, in the case it is written.

@@ -7,9 +7,11 @@ use std::time::Duration;
 use hickory_server::Server;
 use hickory_server::net::NetError;
 use serde::{Deserialize, Serialize};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 
+use crate::full::Full;
 use crate::handler::Handler;
+use crate::udp::{Sockets, Workers};
 use crate::zone::Zones;
 
 #[cfg(test)]
@@ -19,6 +21,9 @@ mod tests;
 
 /// Answers a connection may have waiting; its next query is read when one has gone out.
 const TCP_RESPONSES: usize = 8;
+
+/// The least payload every client can take (RFC 1035).
+pub(crate) const UDP_MIN: u16 = 512;
 
 /// Ports tried where the system's choice for UDP is taken for TCP.
 const PORT_TRIES: usize = 16;
@@ -61,11 +66,15 @@ pub enum DnsError {
     /// A listener ended by itself.
     #[error("a DNS listener stopped: {0}")]
     Stopped(#[from] NetError),
+    /// A worker could not be started, or ended by itself.
+    #[error("DNS over UDP stopped: {0}")]
+    Worker(String),
 }
 
 /// A running DNS server. Dropping it closes its sockets at once.
 pub struct DnsServer {
-    server: Server<Handler>,
+    tcp: Server<Handler>,
+    udp: Workers,
     local_addrs: Vec<SocketAddr>,
 }
 
@@ -75,21 +84,24 @@ impl DnsServer {
     /// - `addrs`: port 0 stands for any port that is free for both.
     /// - Errors: an address that cannot be had; then nothing is listened on.
     pub async fn bind(addrs: &[SocketAddr], zones: impl Zones, config: Config) -> Result<Self, DnsError> {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let mut local_addrs = Vec::with_capacity(addrs.len());
-        let mut sockets = Vec::with_capacity(addrs.len());
+        let (mut sockets, mut listeners) = (Vec::with_capacity(addrs.len()), Vec::with_capacity(addrs.len()));
         for &addr in addrs {
-            let (local, udp, tcp) = bind_pair(addr).await?;
-            local_addrs.push(local);
-            sockets.push((udp, tcp));
+            let (udp, listener) = bind_pair(addr, workers).await?;
+            local_addrs.push(udp.local);
+            sockets.push(udp);
+            listeners.push(listener);
         }
         let timeout = Duration::from_secs(config.tcp_timeout_s);
-        let mut server = Server::new(Handler::new(zones, config));
-        for (udp, tcp) in sockets {
-            server.register_socket(udp);
-            server.register_listener(tcp, timeout, TCP_RESPONSES);
+        let full = Full::new(zones, config);
+        let mut tcp = Server::new(full.handler());
+        for listener in listeners {
+            tcp.register_listener(listener, timeout, TCP_RESPONSES);
         }
+        let udp = Workers::start(sockets, &full).map_err(|error| DnsError::Worker(error.to_string()))?;
         tracing::info!(addresses = ?local_addrs, "DNS is answered");
-        Ok(Self { server, local_addrs })
+        Ok(Self { tcp, udp, local_addrs })
     }
 
     /// The addresses that were bound, in the order asked for, with their real ports.
@@ -100,24 +112,27 @@ impl DnsServer {
 
     /// Waits until a listener ends, which without [`DnsServer::shutdown`] only an error brings about.
     pub async fn stopped(&mut self) -> Result<(), DnsError> {
-        Ok(self.server.block_until_done().await?)
+        tokio::select! {
+            ended = self.tcp.block_until_done() => Ok(ended?),
+            reason = self.udp.failed() => Err(DnsError::Worker(reason)),
+        }
     }
 
     /// Stops listening and waits for the listeners to end.
     pub async fn shutdown(mut self) -> Result<(), DnsError> {
-        Ok(self.server.shutdown_gracefully().await?)
+        self.udp.stop().await;
+        Ok(self.tcp.shutdown_gracefully().await?)
     }
 }
 
-async fn bind_pair(addr: SocketAddr) -> Result<(SocketAddr, UdpSocket, TcpListener), DnsError> {
+async fn bind_pair(addr: SocketAddr, workers: usize) -> Result<(Sockets, TcpListener), DnsError> {
     let error = |transport| move |source| DnsError::Bind { addr, transport, source };
     let mut tries = if addr.port() == 0 { PORT_TRIES } else { 1 };
     loop {
-        let udp = UdpSocket::bind(addr).await.map_err(error("UDP"))?;
-        let local = udp.local_addr().map_err(error("UDP"))?;
+        let udp = Sockets::bind(addr, workers).map_err(error("UDP"))?;
         tries -= 1;
-        match TcpListener::bind(local).await {
-            Ok(tcp) => return Ok((local, udp, tcp)),
+        match TcpListener::bind(udp.local).await {
+            Ok(tcp) => return Ok((udp, tcp)),
             Err(source) if tries == 0 || source.kind() != io::ErrorKind::AddrInUse => {
                 return Err(error("TCP")(source));
             }

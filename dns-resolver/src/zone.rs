@@ -4,7 +4,10 @@ use std::error::Error;
 use std::sync::Arc;
 
 use dotp2p_chain::name::Name;
-use dotp2p_chain::records::Records;
+use dotp2p_chain::records::{Limits, Records, RecordsError};
+
+/// What is served for a name, or why that cannot be told.
+pub type Encoded<'z> = Result<Option<&'z [u8]>, ZoneError>;
 
 /// One immutable state of the served domain.
 pub trait Zone: Send + Sync + 'static {
@@ -14,8 +17,26 @@ pub trait Zone: Send + Sync + 'static {
     /// The SOA's serial (RFC 1982): greater for each version of the zone.
     fn serial(&self) -> u32;
 
-    /// The records that are served for `name`; `None` where it is not registered or not served (L1, L4).
-    fn records(&self, name: &Name) -> Result<Option<Arc<Records>>, ZoneError>;
+    /// The canonical bytes (R1 to R9) of the records that are served for the name `label`, in lower case; `None` where it is
+    /// not registered or not served (L1, L4), or no name at all.
+    fn encoded(&self, label: &[u8]) -> Encoded<'_>;
+
+    /// The same for several labels, each into its place; `found` has as many. Whoever can look them up together does.
+    fn encoded_all<'z>(&'z self, labels: &[&[u8]], found: &mut [Encoded<'z>]) {
+        for (label, place) in labels.iter().zip(found) {
+            *place = self.encoded(label);
+        }
+    }
+
+    /// The same records, decoded.
+    fn records(&self, name: &Name) -> Result<Option<Arc<Records>>, ZoneError> {
+        let Some(bytes) = self.encoded(name.as_bytes())? else { return Ok(None) };
+        // What is on the chain has kept the network's limits.
+        let limits = Limits { name_len: name.as_bytes().len(), tld_len: self.tld().len(), max: usize::MAX };
+        let records = Records::decode(bytes, limits);
+        let failed = |error: RecordsError| ZoneError { name: name.to_string(), source: error.into() };
+        records.map(|records| Some(Arc::new(records))).map_err(failed)
+    }
 }
 
 /// Where the zones come from. A query takes one and uses it for all its lookups.
@@ -37,7 +58,7 @@ impl<F: Fn() -> Arc<dyn Zone> + Send + Sync + 'static> Zones for F {
 #[error("cannot read the records of {name}: {source}")]
 pub struct ZoneError {
     /// Whose records.
-    pub name: Name,
+    pub name: String,
     /// Why.
     pub source: Box<dyn Error + Send + Sync>,
 }

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use dotp2p_chain::name::Name;
 use dotp2p_chain::records::Limits;
@@ -50,9 +50,9 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
         let name: Name = name.parse().expect("a name");
         let limits = Limits { name_len: name.as_bytes().len(), tld_len: 3, max: 65_535 };
         let read = import(text, &name, "p2p", Options { delegate }, limits).expect("a zone");
-        (name, Arc::new(read.records))
+        (name, read.records)
     });
-    Server::new(FixedZone(zones.collect()))
+    Server::new(FixedZone::new(zones))
 });
 
 fuzz_target!(|data: &[u8]| {

@@ -100,7 +100,7 @@ fn run(input: &Input) {
     let limits = Limits { name_len: 1, tld_len: 3, max: 4_096 };
     let Ok(records) = Records::new(sets, limits) else { return };
     let name = "n".parse().expect("a name");
-    let server = Server::new(FixedZone([(name, Arc::new(records))].into()));
+    let server = Server::new(FixedZone::new([(name, records)]));
     for (owner, qtype, flags) in &input.questions {
         let mut packet = vec![7, 9, flags & 1, 0, 0, 1, 0, 0, 0, 0, 0, flags >> 1 & 1];
         packet.extend(wire(labels(owner), flags & 4 != 0));

@@ -1,5 +1,4 @@
-//! The DNS server between decoding a packet and sending the answer, without sockets: hickory's request, our handler,
-//! hickory's encoder.
+//! The DNS server between a packet and the answer to it, without sockets: the full server, and the fast way beside it.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -7,27 +6,27 @@ use std::sync::Arc;
 
 use dotp2p_chain::name::Name;
 use dotp2p_chain::records::Records;
-use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
+use dotp2p_dns::fast;
+use dotp2p_dns::full::Full;
+use dotp2p_dns::server::Config;
+use dotp2p_dns::zone::{Zone, ZoneError};
+use hickory_proto::op::{Message, OpCode, ResponseCode};
 use hickory_proto::rr::RecordType;
-use hickory_server::net::BufDnsStreamHandle;
-use hickory_server::net::runtime::TokioTime;
 use hickory_server::net::xfer::Protocol;
-use hickory_server::server::{Request, RequestHandler, ResponseHandle};
-
-use crate::server::Config;
-use crate::zone::{Zone, ZoneError};
-
-// It is private in its crate; here it is the same source, compiled again.
-#[path = "../../dns-resolver/src/handler.rs"]
-#[allow(dead_code, missing_docs, reason = "somebody else's module")]
-mod handler;
 
 /// The most bytes over UDP, as configured.
 const UDP_MAX: usize = 1_232;
 
-/// Names and their records.
+/// Names and their records, encoded.
 #[derive(Clone, Default)]
-pub struct FixedZone(pub BTreeMap<Name, Arc<Records>>);
+pub struct FixedZone(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl FixedZone {
+    /// These names.
+    pub fn new(names: impl IntoIterator<Item = (Name, Records)>) -> Self {
+        Self(names.into_iter().map(|(name, records)| (name.as_bytes().to_vec(), records.encode())).collect())
+    }
+}
 
 impl Zone for FixedZone {
     fn tld(&self) -> &str {
@@ -38,53 +37,35 @@ impl Zone for FixedZone {
         2_026
     }
 
-    fn records(&self, name: &Name) -> Result<Option<Arc<Records>>, ZoneError> {
-        match name.as_str() {
-            "fails" => Err(ZoneError { name: name.clone(), source: "the disk is on fire".into() }),
-            _ => Ok(self.0.get(name).cloned()),
+    fn encoded(&self, label: &[u8]) -> Result<Option<&[u8]>, ZoneError> {
+        match label {
+            b"fails" => Err(ZoneError { name: "fails".to_owned(), source: "the disk is on fire".into() }),
+            _ => Ok(self.0.get(label).map(Vec::as_slice)),
         }
     }
 }
 
 /// A server of one zone.
-pub struct Server {
-    handler: handler::Handler,
-    runtime: tokio::runtime::Runtime,
-}
+pub struct Server(Full);
 
 impl Server {
     /// Serves `zone`.
     pub fn new(zone: FixedZone) -> Self {
         let zone: Arc<dyn Zone> = Arc::new(zone);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        Self { handler: handler::Handler::new(move || zone.clone(), Config::default()), runtime }
+        Self(Full::new(move || zone.clone(), Config::default()))
     }
 
-    /// The answer to a packet. `None` where hickory does not call us: it is no message, or a response.
+    /// The full server's answer to a packet, which is that of the fast way where that has one. `None`: it is no message, or a
+    /// response.
     pub fn ask(&self, packet: &[u8], protocol: Protocol) -> Option<Vec<u8>> {
-        let from = SocketAddr::from((Ipv4Addr::LOCALHOST, 9_999));
-        let request = Request::from_bytes(packet.to_vec(), from, protocol).ok()?;
-        if request.metadata.message_type == MessageType::Response {
-            return None;
+        let full = self.0.answer(packet, SocketAddr::from((Ipv4Addr::LOCALHOST, 9_999)), protocol);
+        let mut out = Vec::new();
+        if protocol == Protocol::Udp && fast::answer_into(&*self.0.zone(), packet, 1_232, &mut out).is_ok() {
+            let read = |bytes: &[u8]| Message::from_vec(bytes).expect("an answer parses");
+            let full = full.as_ref().expect("what is answered fast is answered");
+            assert_eq!(read(&out), read(full), "the fast way says what the full server says");
         }
-        let (sender, mut receiver) = BufDnsStreamHandle::new(from);
-        let out = ResponseHandle::new(from, sender, protocol);
-        let work = self.handler.handle_request::<_, TokioTime>(&request, out);
-        let info = self.runtime.block_on(work);
-        let sent = receiver.peek_now().unwrap_or_else(|| panic!("no answer was sent: {info:?}"));
-        Some(sent)
-    }
-}
-
-/// What was sent, if anything was, without waiting.
-trait PeekNow {
-    fn peek_now(&mut self) -> Option<Vec<u8>>;
-}
-
-impl PeekNow for hickory_server::net::xfer::StreamReceiver {
-    fn peek_now(&mut self) -> Option<Vec<u8>> {
-        let sent = futures_util::StreamExt::next(self);
-        futures_util::FutureExt::now_or_never(sent).flatten().map(|message| message.into_parts().0)
+        full
     }
 }
 

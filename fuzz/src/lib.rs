@@ -14,9 +14,6 @@ pub mod dns;
 pub mod networks;
 pub mod vectors;
 
-// What the DNS handler, which is compiled in from its own crate's source, finds at the root of its crate.
-use dotp2p_dns::{answer, server, zone};
-
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use dotp2p_chain::block::{Block, BlockHead};
 use dotp2p_chain::check::HeaderContext;
 use dotp2p_chain::codec::DecodeError;
-use dotp2p_chain::entry::{EntryKey, Stage};
+use dotp2p_chain::entry::{EntryKey, Stage, TrieKey};
 use dotp2p_chain::hash::{BlockHash, HistoryRoot, Txid};
 use dotp2p_chain::header_tree::Status;
 use dotp2p_chain::height::Height;
@@ -143,10 +143,10 @@ pub struct HistoryItem {
 }
 
 /// What DNS says of a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served<'a> {
     /// Canonical records.
-    pub records: Vec<u8>,
+    pub records: &'a [u8],
     /// Whether they are from the pool, not from a block.
     pub provisional: bool,
 }
@@ -234,18 +234,42 @@ impl Reader {
         Ok(before.and_then(|before| with_records(before, Some(row)).as_name().cloned()))
     }
 
-    /// What DNS serves for a name now, with updates from the pool if `provisional`. Rules L1 to L5.
+    /// What DNS serves for the name `label` now, with updates from the pool if `provisional`. Rules L1 to L5.
     #[must_use]
-    pub fn served(&self, name: &Name, provisional: bool) -> Option<Served> {
-        let (today, Stage::Active) = self.name(name)? else { return None };
+    pub fn served(&self, label: &[u8], provisional: bool) -> Option<Served<'_>> {
+        self.served_of(label, self.state.get_at(&EntryKey::trie_key_of_name(label)), provisional)
+    }
+
+    /// The same for several labels, each into its place; `found` has as many.
+    pub fn served_all<'r>(&'r self, labels: &[&[u8]], provisional: bool, found: &mut [Option<Served<'r>>]) {
+        const TOGETHER: usize = 64;
+        for (labels, found) in labels.chunks(TOGETHER).zip(found.chunks_mut(TOGETHER)) {
+            let key = |at: usize| labels.get(at).map(|label| EntryKey::trie_key_of_name(label)).unwrap_or_default();
+            let keys: [TrieKey; TOGETHER] = std::array::from_fn(key);
+            let mut rows = [None; TOGETHER];
+            self.state.tree().get_all(keys.get(..labels.len()).unwrap_or_default(), &mut rows);
+            for ((label, row), place) in labels.iter().zip(rows).zip(found) {
+                *place = self.served_of(label, row, provisional);
+            }
+        }
+    }
+
+    /// What is served for the name `label`, whose row this is.
+    fn served_of<'r>(&'r self, label: &[u8], row: Option<&'r Row>, provisional: bool) -> Option<Served<'r>> {
+        let today = row.and_then(Row::as_name)?;
+        if Stage::of(today.entry.expires, self.tip, &self.params.rules) != Stage::Active {
+            return None;
+        }
+        // It is the label of a name.
+        let name = str::from_utf8(label).ok()?;
         if let Some(records) = self.provisional.get(name).filter(|_| provisional) {
-            return Some(Served { records: records.clone(), provisional: true });
+            return Some(Served { records, provisional: true });
         }
         let row = match self.unsettled.get(name) {
             Some(of_settled_owner) => of_settled_owner.as_ref()?,
             None => today,
         };
-        Some(Served { records: row.records.clone(), provisional: false })
+        Some(Served { records: &row.records, provisional: false })
     }
 
     /// Whether a name's present owner is the one whose records are served. Rule L4.

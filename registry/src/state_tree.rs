@@ -61,6 +61,9 @@ impl Node {
 /// Leaves from which on a subtree is built on all cores: at start, not while a block connects. Tests have few leaves.
 const FOR_ALL_CORES: usize = if cfg!(test) { 4 } else { 65_536 };
 
+/// Keys that are looked up together.
+const TOGETHER: usize = 64;
+
 /// What stands at a place in the tree, or comes there.
 trait Placed: Sync {
     fn trie_key(&self) -> &TrieKey;
@@ -143,6 +146,33 @@ impl StateTree {
             }
         }
         None
+    }
+
+    /// The rows at several keys, each into its place; `found` has as many.
+    ///
+    /// All go down together, a level at a time: of one alone the processor would wait for the memory at every level.
+    pub fn get_all<'t>(&'t self, keys: &[TrieKey], found: &mut [Option<&'t Row>]) {
+        for (keys, found) in keys.chunks(TOGETHER).zip(found.chunks_mut(TOGETHER)) {
+            let mut nodes = [&self.0; TOGETHER];
+            for at in 0..=256 {
+                let mut is_over = true;
+                for (key, node) in keys.iter().zip(&mut nodes) {
+                    if let Node::Inner(inner) = node {
+                        *node = if bit(key, at) { &inner.right } else { &inner.left };
+                        is_over = false;
+                    }
+                }
+                if is_over {
+                    break;
+                }
+            }
+            for ((key, node), place) in keys.iter().zip(nodes).zip(found) {
+                *place = match node {
+                    Node::Leaf(leaf) if leaf.trie_key == *key => Some(&leaf.row),
+                    _ => None,
+                };
+            }
+        }
     }
 
     /// Writes rows (`None` removes) at keys that are strictly ascending.

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use dotp2p_chain::name::Name;
-use dotp2p_chain::records::Records;
-use dotp2p_dns::zone::{Zone, ZoneError};
+use dotp2p_dns::fast::BATCH;
+use dotp2p_dns::zone::{Encoded, Zone};
 use dotp2p_registry::query::Reader;
 
 use super::NodeHandle;
@@ -32,11 +31,17 @@ impl Zone for ServedZone {
         self.reader.meta.serial
     }
 
-    fn records(&self, name: &Name) -> Result<Option<Arc<Records>>, ZoneError> {
-        let fail = |source: Box<dyn std::error::Error + Send + Sync>| ZoneError { name: name.clone(), source };
-        let Some(served) = self.reader.served(name, self.provisional) else { return Ok(None) };
-        let limits = self.reader.params.rules.record_limits(name.as_bytes().len());
-        let records = Records::decode(&served.records, limits).map_err(|error| fail(error.into()))?;
-        Ok(Some(Arc::new(records)))
+    fn encoded(&self, label: &[u8]) -> Encoded<'_> {
+        Ok(self.reader.served(label, self.provisional).map(|served| served.records))
+    }
+
+    fn encoded_all<'z>(&'z self, labels: &[&[u8]], found: &mut [Encoded<'z>]) {
+        let mut served = [None; BATCH];
+        for (labels, found) in labels.chunks(BATCH).zip(found.chunks_mut(BATCH)) {
+            self.reader.served_all(labels, self.provisional, &mut served);
+            for (place, served) in found.iter_mut().zip(&served) {
+                *place = Ok(served.map(|served| served.records));
+            }
+        }
     }
 }

@@ -139,7 +139,7 @@ impl Attack {
 }
 
 fn served(reader: &Reader, name: &Name) -> Option<Vec<u8>> {
-    reader.served(name, true).map(|served| served.records)
+    reader.served(name.as_bytes(), true).map(|served| served.records.to_vec())
 }
 
 fn at_tip(reader: &Reader, name: &Name) -> Option<Vec<u8>> {

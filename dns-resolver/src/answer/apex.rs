@@ -9,16 +9,16 @@ use super::{Rr, Search, wire};
 use crate::rdata::rtype;
 
 /// The reserved name that the zone's servers are below.
-pub(super) const SERVERS: &[u8] = b"dotp2p";
+pub(crate) const SERVERS: &[u8] = b"dotp2p";
 
 /// Seconds that the apex's NS and the servers' addresses may be kept.
 const TTL: u32 = 3_600;
 
 /// Seconds that a negative answer may be kept (RFC 2308): the SOA's minimum and its own TTL.
-const NEGATIVE_TTL: u32 = 60;
+pub(crate) const NEGATIVE_TTL: u32 = 60;
 
 /// Refresh, retry and expire of the SOA, in seconds.
-const SOA_TIMES: [u32; 3] = [1_800, 900, 604_800];
+pub(crate) const SOA_TIMES: [u32; 3] = [1_800, 900, 604_800];
 
 /// TTL and RDATA of the HINFO that answers ANY (RFC 8482).
 const ANY_TTL: u32 = 3_789;

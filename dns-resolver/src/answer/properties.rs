@@ -73,12 +73,12 @@ fn verdict(answer: &Answer) -> Verdict {
     }
 }
 
-fn labels() -> impl Strategy<Value = Vec<Vec<u8>>> {
+pub(crate) fn labels() -> impl Strategy<Value = Vec<Vec<u8>>> {
     vec(select(vec![&b"a"[..], b"b", b"*", b"*", b"ab"]).prop_map(<[u8]>::to_vec), 0..5)
 }
 
 /// RRsets at owners that come near one another; the RDATA says which one it is, and now and then cannot be served.
-fn sets() -> impl Strategy<Value = Vec<RecordSet>> {
+pub(crate) fn sets() -> impl Strategy<Value = Vec<RecordSet>> {
     let kinds = vec![rtype::A, rtype::A, rtype::NS, rtype::CNAME, rtype::DNAME, rtype::DS];
     vec((labels(), select(kinds), prop::bool::weighted(0.9)), 0..12).prop_map(|all| {
         let mut sets: Vec<RecordSet> = Vec::new();
@@ -100,7 +100,7 @@ fn sets() -> impl Strategy<Value = Vec<RecordSet>> {
 }
 
 /// RRsets full of aliases into each other, delegations and nonsense.
-fn wild_sets() -> impl Strategy<Value = Vec<RecordSet>> {
+pub(crate) fn wild_sets() -> impl Strategy<Value = Vec<RecordSet>> {
     let target = vec(select(vec!["a", "B", "*", "c"]), 0..4).prop_map(|labels| {
         let labels: String = labels.iter().map(|label| format!("{label}.")).collect();
         wire(&format!("{labels}{APEX}"))

@@ -134,7 +134,7 @@ async fn no_name() {
     ;; flags: qr aa rd
     ;Nobody.P2P.	IN	A
     ;; AUTHORITY
-    P2P. 60 IN SOA ns.dotp2p.p2p. hostmaster.dotp2p.p2p. 2026 1800 900 604800 60
+    P2P. 60 IN SOA ns.dotp2p.P2P. hostmaster.dotp2p.P2P. 2026 1800 900 604800 60
     ");
 }
 

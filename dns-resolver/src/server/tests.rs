@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use dotp2p_chain::records::{Owner, RecordSet};
 use hickory_proto::op::{Message, ResponseCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::*;
@@ -126,13 +126,13 @@ async fn an_answer_is_whole_or_truncated() {
             assert_eq!(message(&full).answers.len(), count);
             assert!(!message(&full).metadata.truncation);
             let short_message = message(&short);
-            assert_eq!(short_message.edns.map(|edns| usize::from(edns.max_payload())), payload.map(|_| limit));
-            if full.len() <= limit {
-                assert_eq!(short, full);
-            } else {
+            assert_eq!(short_message.edns.as_ref().map(|edns| usize::from(edns.max_payload())), payload.map(|_| limit));
+            if short_message.metadata.truncation {
                 truncated += 1;
-                assert!(short_message.metadata.truncation && short.len() < 64, "{count} in {limit}");
+                assert!(full.len() > limit && short.len() < 64, "{count} in {limit}");
                 assert_eq!((short_message.answers.len(), short_message.metadata.authoritative), (0, true));
+            } else {
+                assert!(short.len() <= limit && short_message == message(&full), "{count} in {limit}");
             }
         }
         assert!((1..89).contains(&truncated), "{truncated} of 89 in {limit}");
@@ -261,11 +261,12 @@ async fn a_query_has_one_zone_and_the_next_has_the_newest() {
     });
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = asked.clone();
-    let newest = move || zones[counter.fetch_add(1, Ordering::SeqCst)].clone();
+    // One is taken by the fast way, which does not follow aliases, the next by the full server.
+    let newest = move || zones[counter.fetch_add(1, Ordering::SeqCst) / 2].clone();
     let server = DnsServer::bind(&["127.0.0.1:0".parse().unwrap()], newest, Config::default()).await.unwrap();
     for last in [1, 2] {
         let got = message(&udp(&server, &query(1, "a.alice.p2p. A", None)).await);
         assert_eq!(got.answers[2].to_string(), format!("c.alice.p2p. 60 IN A 192.0.2.{last}"));
     }
-    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert_eq!(asked.load(Ordering::SeqCst), 4);
 }

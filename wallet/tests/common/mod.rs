@@ -81,7 +81,7 @@ impl Net {
     }
 
     pub fn owner(&self, name: &str) -> Option<PublicKey> {
-        self.state().names.get(&name.parse().unwrap()).map(|entry| entry.owner)
+        self.state().names.get(name).map(|entry| entry.owner)
     }
 
     /// A block of everything in the pool.

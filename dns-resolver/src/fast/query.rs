@@ -1,0 +1,120 @@
+//! A packet as one plain question: a standard query of class IN, with an OPT record of version 0 or none.
+
+/// Bytes of a header.
+pub(super) const HEADER_LEN: usize = 12;
+/// Bytes of a domain name at most.
+const NAME_MAX: usize = 255;
+/// Labels below the registered name that are looked at.
+pub(super) const LABELS_MAX: usize = 8;
+
+/// A plain question.
+#[derive(Clone, Debug)]
+pub(super) struct Query {
+    /// The header's third and fourth byte.
+    pub flags: [u8; 2],
+    /// The type asked for.
+    pub qtype: u16,
+    /// Where the question ends.
+    pub question_end: usize,
+    /// Where in the packet the last label of the name begins.
+    pub tld_at: u16,
+    /// The payload that the client's OPT record offers; `None`: it has none.
+    pub payload: Option<u16>,
+    /// What is told back of its flags: DO.
+    pub edns_flags: u16,
+    /// The name in lower case, in wire form.
+    name: [u8; NAME_MAX],
+    /// Where its labels begin, the last first: the domain, the registered name, and what is below it.
+    starts: [u8; LABELS_MAX + 2],
+    count: usize,
+}
+
+/// Labels below a registered name, leftmost last.
+pub(super) struct Relative<'a> {
+    labels: [&'a [u8]; LABELS_MAX],
+    len: usize,
+}
+
+impl<'a> Relative<'a> {
+    /// From the registered name down.
+    pub fn down(&self) -> &[&'a [u8]] {
+        self.labels.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl Query {
+    /// Reads a packet; `None`: it is something else.
+    pub fn read(packet: &[u8]) -> Option<Self> {
+        let (header, rest) = packet.split_first_chunk::<HEADER_LEN>()?;
+        let [_, _, high, low, 0, 1, 0, 0, 0, 0, 0, additionals] = *header else { return None };
+        // A query that is no response, of opcode 0, whole; what a client has no say in must be 0.
+        if high & 0xfe != 0 || low & 0xcf != 0 || additionals > 1 {
+            return None;
+        }
+        let mut name = [0; NAME_MAX];
+        let mut all = [0u8; 128];
+        let (mut at, mut count) = (0usize, 0usize);
+        loop {
+            let len = usize::from(*rest.get(at)?);
+            if len == 0 {
+                break;
+            }
+            let next = at + 1 + len;
+            if len > 63 || next >= NAME_MAX {
+                return None;
+            }
+            *all.get_mut(count)? = u8::try_from(at).ok()?;
+            count += 1;
+            let (to, from) = (name.get_mut(at..next)?, rest.get(at..next)?);
+            to.copy_from_slice(from);
+            // The length is below `A`.
+            to.make_ascii_lowercase();
+            at = next;
+        }
+        if !(2..=LABELS_MAX + 2).contains(&count) {
+            return None;
+        }
+        let mut starts = [0; LABELS_MAX + 2];
+        for (to, from) in starts.iter_mut().zip(all.get(..count)?.iter().rev()) {
+            *to = *from;
+        }
+        let [t0, t1, 0, 1, ref more @ ..] = *rest.get(at + 1..)? else { return None };
+        let (payload, edns_flags) = match (additionals, more) {
+            (0, []) => (None, 0),
+            // Root, OPT, payload, extended code, version 0, flags, no options.
+            (1, [0, 0, 41, p0, p1, _, 0, flags, _, 0, 0]) => {
+                (Some(u16::from_be_bytes([*p0, *p1])), u16::from(*flags & 0x80) << 8)
+            }
+            _ => return None,
+        };
+        Some(Self {
+            flags: [high, low],
+            qtype: u16::from_be_bytes([t0, t1]),
+            question_end: HEADER_LEN + at + 5,
+            tld_at: u16::try_from(HEADER_LEN + usize::from(starts[0])).ok()?,
+            payload,
+            edns_flags,
+            name,
+            starts,
+            count,
+        })
+    }
+
+    fn label(&self, number: usize) -> Option<&[u8]> {
+        let at = usize::from(*self.starts.get(number)?);
+        let len = usize::from(*self.name.get(at)?);
+        self.name.get(at + 1..at + 1 + len)
+    }
+
+    /// The registered name that it is about and the labels below that; `None` where it is not below `tld`.
+    pub fn below(&self, tld: &[u8]) -> Option<(&[u8], Relative<'_>)> {
+        if self.label(0)? != tld {
+            return None;
+        }
+        let mut relative = Relative { labels: [&[]; LABELS_MAX], len: self.count.checked_sub(2)? };
+        for (number, place) in relative.labels.iter_mut().enumerate().take(relative.len) {
+            *place = self.label(number + 2)?;
+        }
+        Some((self.label(1)?, relative))
+    }
+}

@@ -1,0 +1,152 @@
+//! DNS over UDP: a socket a core, packets in and out by the batch.
+//!
+//! A worker is a thread with its own socket of an address (SO_REUSEPORT: the system shares clients out among them). It takes
+//! what has come, has each packet answered (`fast`, and what that leaves by the full server), and sends the answers together.
+//! Where the system has no calls for many packets, it takes them one by one. What is absent: locks, and allocations a query.
+
+#[cfg_attr(any(target_os = "linux", target_os = "android"), path = "udp/batch.rs")]
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "udp/single.rs")]
+mod packets;
+
+use std::io;
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+
+use socket2::{Domain, SockRef, Socket, Type};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+
+use crate::full::Full;
+use packets::Packets;
+
+/// Bytes that wait in a socket's queue: 1 MiB is some 1,500 packets, lost in a burst.
+const QUEUE_BYTES: usize = 4 << 20;
+
+/// Sockets on one address and port, one for each worker.
+pub(crate) struct Sockets {
+    pub local: SocketAddr,
+    all: Vec<std::net::UdpSocket>,
+}
+
+impl Sockets {
+    /// Binds `workers` sockets; port 0 stands for any.
+    pub fn bind(addr: SocketAddr, workers: usize) -> io::Result<Self> {
+        // The first one alone shows whether somebody else has the port; only then it is shared.
+        let first = socket(addr)?;
+        first.bind(&addr.into())?;
+        let first = std::net::UdpSocket::from(first);
+        let local = first.local_addr()?;
+        let mut all = vec![first];
+        if cfg!(target_os = "linux") && workers > 1 {
+            all.iter().try_for_each(|first| set_reuse_port(&SockRef::from(first)))?;
+            for _ in 1..workers {
+                let another = socket(addr)?;
+                set_reuse_port(&SockRef::from(&another))?;
+                another.bind(&local.into())?;
+                all.push(another.into());
+            }
+        }
+        Ok(Self { local, all })
+    }
+}
+
+fn socket(addr: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, None)?;
+    socket.set_nonblocking(true)?;
+    // More than the system allows is cut to what it does.
+    let _ = socket.set_recv_buffer_size(QUEUE_BYTES);
+    Ok(socket)
+}
+
+#[cfg(unix)]
+fn set_reuse_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+#[cfg(not(unix))]
+fn set_reuse_port(_: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
+/// The threads that answer.
+pub(crate) struct Workers {
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+    ended: watch::Receiver<Option<String>>,
+}
+
+impl Workers {
+    /// A thread for each socket.
+    pub fn start(sockets: Vec<Sockets>, full: &Full) -> io::Result<Self> {
+        let (stop, stopped) = watch::channel(false);
+        let (end, ended) = watch::channel(None);
+        let mut threads = Vec::new();
+        for socket in sockets.into_iter().flat_map(|sockets| sockets.all) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+            let (full, stopped, end) = (full.clone(), stopped.clone(), end.clone());
+            let thread = std::thread::Builder::new().name("dns-udp".to_owned()).spawn(move || {
+                if let Err(error) = runtime.block_on(work(socket, &full, stopped)) {
+                    end.send_replace(Some(error.to_string()));
+                }
+            })?;
+            threads.push(thread);
+        }
+        Ok(Self { stop, threads, ended })
+    }
+
+    /// Waits until a worker ends by itself; gives why.
+    pub async fn failed(&mut self) -> String {
+        match self.ended.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            // All have ended as they were told to.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Ends the workers and waits for them.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let threads = std::mem::take(&mut self.threads);
+        let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|it| drop(it.join()))).await;
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+async fn work(socket: std::net::UdpSocket, full: &Full, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
+    let socket = UdpSocket::from_std(socket)?;
+    let mut packets = Packets::new();
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+            ready = socket.readable() => ready?,
+        }
+        while !*stopped.borrow() {
+            match socket.try_io(Interest::READABLE, || packets.receive(&socket)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if is_passing(&error) => continue,
+                Err(error) => return Err(error),
+            }
+            packets.answer(full);
+            packets.send(&socket);
+        }
+    }
+}
+
+/// Errors of single packets, those that were sent before among them: the socket goes on.
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable | Interrupted)
+}
+
+/// Whether an answer may go there: port 0 and no address at all are nobody's.
+fn is_somebody(from: &SocketAddr) -> bool {
+    let is_broadcast = matches!(from.ip(), std::net::IpAddr::V4(ip) if ip.is_broadcast());
+    from.port() != 0 && !from.ip().is_unspecified() && !from.ip().is_multicast() && !is_broadcast
+}
