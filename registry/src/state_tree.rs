@@ -312,3 +312,25 @@ fn join(reuse: Option<Arc<Inner>>, left: Node, right: Node) -> Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More keys than go down together, every other of an entry that is not there.
+    #[test]
+    fn what_is_looked_up_together_is_what_each_alone_gives() {
+        let key = |level: u64| EntryKey::Reward(dotp2p_chain::height::Height(u32::try_from(level).unwrap_or_default()));
+        let rows = (0..300).step_by(2).map(|at| (key(at), Row::Level(at))).collect();
+        let tree = StateTree::from_items(&items(rows));
+        let keys: Vec<TrieKey> = (0..300).map(|at| key(at).trie_key()).collect();
+        let mut found = vec![None; keys.len()];
+        tree.get_all(&keys, &mut found);
+        let alone: Vec<Option<&Row>> = keys.iter().map(|key| tree.get(key)).collect();
+        assert_eq!(found, alone);
+        assert_eq!(found.iter().flatten().count(), 150);
+        let empty = StateTree::default();
+        empty.get_all(&keys, &mut found);
+        assert!(found.iter().all(Option::is_none));
+    }
+}
