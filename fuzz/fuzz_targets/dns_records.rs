@@ -2,7 +2,6 @@
 
 #![no_main]
 
-use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
 use dotp2p_chain::records::{Limits, Owner, RecordSet, Records};
