@@ -2,7 +2,6 @@
 
 #![no_main]
 
-
 use arbitrary::{Arbitrary, Unstructured};
 use dotp2p_chain::records::{Limits, Owner, RecordSet, Records};
 use dotp2p_fuzz::dns::{FixedZone, Server, check};
