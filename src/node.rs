@@ -235,8 +235,13 @@ impl Node {
     }
 
     /// Waits until somebody asks the node to stop.
-    pub async fn stopped(&mut self) {
-        let _ = self.stop.wait_for(|stop| *stop).await;
+    ///
+    /// Errors: DNS ended by itself. A node that answers nobody shall not look alive.
+    pub async fn stopped(&mut self) -> Result<(), NodeError> {
+        tokio::select! {
+            _ = self.stop.wait_for(|stop| *stop) => Ok(()),
+            ended = self.dns.stopped() => Ok(ended?),
+        }
     }
 
     /// Stops in reverse order; what was acknowledged is durable already.

@@ -343,7 +343,7 @@ async fn waiting_for_a_name() {
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(stdout.lines().last().is_some_and(|line| line.starts_with("alice is yours; ")), "{stdout}");
     let stop = cli.command(&["stop"]).spawn().unwrap();
-    node.stopped().await;
+    node.stopped().await.unwrap();
     node.stop().await.unwrap();
     let output = tokio::task::block_in_place(|| stop.wait_with_output().unwrap());
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "the node has stopped\n");

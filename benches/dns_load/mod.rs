@@ -20,8 +20,8 @@ const LOST_AFTER: Duration = Duration::from_millis(200);
 
 /// A question, and the code of its answer; `None`: any.
 #[derive(Clone)]
-#[allow(missing_docs, reason = "a benchmark")]
 pub struct Question {
+    /// Its message, with 0 for the id.
     pub packet: Vec<u8>,
     /// What the answer is to say.
     pub rcode: Option<u8>,

@@ -15,7 +15,7 @@ use crate::answer::{Answer, Question, Rr, answer};
 use crate::rdata::target;
 use crate::zone::{Zone, ZoneError};
 
-/// Names and their records, encoded. `fails.p2p` cannot be read.
+/// Names and their records, encoded. `fails.p2p` cannot be read, and `panics.p2p` is a defect.
 #[derive(Clone, Debug, Default)]
 pub struct FakeZone(BTreeMap<Vec<u8>, Vec<u8>>);
 
@@ -31,6 +31,7 @@ impl Zone for FakeZone {
     fn encoded(&self, label: &[u8]) -> Result<Option<&[u8]>, ZoneError> {
         match label {
             b"fails" => Err(ZoneError { name: "fails".to_owned(), source: "the disk is on fire".into() }),
+            b"panics" => panic!("as asked"),
             _ => Ok(self.0.get(label).map(Vec::as_slice)),
         }
     }

@@ -112,6 +112,9 @@ impl DnsServer {
 
     /// Waits until a listener ends, which without [`DnsServer::shutdown`] only an error brings about.
     pub async fn stopped(&mut self) -> Result<(), DnsError> {
+        if self.local_addrs.is_empty() {
+            return std::future::pending().await;
+        }
         tokio::select! {
             ended = self.tcp.block_until_done() => Ok(ended?),
             reason = self.udp.failed() => Err(DnsError::Worker(reason)),

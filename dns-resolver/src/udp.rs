@@ -10,18 +10,21 @@ mod packets;
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
 use socket2::{Domain, SockRef, Socket, Type};
-use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 
 use crate::full::Full;
 use packets::Packets;
 
-/// Bytes that wait in a socket's queue: 1 MiB is some 1,500 packets, lost in a burst.
+/// Bytes that wait in a socket's queue: in less, bursts are lost.
 const QUEUE_BYTES: usize = 4 << 20;
+
+/// Errors in a row after which a socket is taken to be of no use any more.
+const FAILURES_MAX: u32 = 100;
 
 /// Sockets on one address and port, one for each worker.
 pub(crate) struct Sockets {
@@ -120,17 +123,22 @@ impl Drop for Workers {
 
 async fn work(socket: std::net::UdpSocket, full: &Full, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
     let socket = UdpSocket::from_std(socket)?;
-    let mut packets = Packets::new();
+    let (mut packets, mut failures) = (Packets::new(), 0);
     loop {
         tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => return Ok(()),
             ready = socket.readable() => ready?,
         }
         while !*stopped.borrow() {
-            match socket.try_io(Interest::READABLE, || packets.receive(&socket)) {
-                Ok(()) => {}
+            match packets.receive(&socket) {
+                Ok(()) => failures = 0,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if is_passing(&error) => continue,
+                // Most are of single packets, or pass: the socket goes on.
+                Err(error) if failures < FAILURES_MAX => {
+                    tracing::debug!(%error, "a packet could not be taken");
+                    failures += 1;
+                    continue;
+                }
                 Err(error) => return Err(error),
             }
             packets.answer(full);
@@ -139,10 +147,10 @@ async fn work(socket: std::net::UdpSocket, full: &Full, mut stopped: watch::Rece
     }
 }
 
-/// Errors of single packets, those that were sent before among them: the socket goes on.
-fn is_passing(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable};
-    matches!(error.kind(), ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable | Interrupted)
+/// Whatever a packet does to the server, the others are answered: `None` where `work` panicked.
+fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let done = catch_unwind(AssertUnwindSafe(work));
+    done.inspect_err(|_| tracing::error!("a query could not be answered: the server panicked")).ok()
 }
 
 /// Whether an answer may go there: port 0 and no address at all are nobody's.

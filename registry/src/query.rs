@@ -25,6 +25,7 @@ use crate::conflict::Conflicts;
 use crate::mempool::Mempool;
 use crate::row::{NameRow, Row};
 use crate::state::State;
+use crate::state_tree::TOGETHER;
 use crate::store::{BlockFiles, ChainRow, HeadRow, Lookup, Meta, decode_undo};
 use crate::view::Change;
 
@@ -242,7 +243,6 @@ impl Reader {
 
     /// The same for several labels, each into its place; `found` has as many.
     pub fn served_all<'r>(&'r self, labels: &[&[u8]], provisional: bool, found: &mut [Option<Served<'r>>]) {
-        const TOGETHER: usize = 64;
         for (labels, found) in labels.chunks(TOGETHER).zip(found.chunks_mut(TOGETHER)) {
             let key = |at: usize| labels.get(at).map(|label| EntryKey::trie_key_of_name(label)).unwrap_or_default();
             let keys: [TrieKey; TOGETHER] = std::array::from_fn(key);

@@ -62,7 +62,7 @@ impl Node {
 const FOR_ALL_CORES: usize = if cfg!(test) { 4 } else { 65_536 };
 
 /// Keys that are looked up together.
-const TOGETHER: usize = 64;
+pub const TOGETHER: usize = 64;
 
 /// What stands at a place in the tree, or comes there.
 trait Placed: Sync {

@@ -35,12 +35,21 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CliError> {
         "node is ready"
     );
     tokio::spawn(catching_up::tell(node.handle()));
+    let ended = tokio::select! {
+        () = interrupted() => {
+            tracing::info!("stopping; once more aborts");
+            Ok(())
+        }
+        ended = node.stopped() => {
+            match &ended {
+                Ok(()) => tracing::info!("stopping, as asked over RPC"),
+                Err(error) => tracing::error!(%error, "stopping"),
+            }
+            ended
+        }
+    };
     tokio::select! {
-        () = interrupted() => tracing::info!("stopping; once more aborts"),
-        () = node.stopped() => tracing::info!("stopping, as asked over RPC"),
-    }
-    tokio::select! {
-        stopped = node.stop() => stopped?,
+        stopped = node.stop() => ended.and(stopped)?,
         () = interrupted() => {
             tracing::warn!("aborted");
             std::process::exit(ABORTED);

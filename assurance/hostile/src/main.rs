@@ -50,7 +50,7 @@ struct Args {
     /// given, they come from one.
     #[arg(long)]
     source: Option<Ipv4Addr>,
-    /// What they say, by turns; all kinds where it is not given.
+    /// What they say, by turns; where it is not given, all kinds that a victim bans (unread is none: it only waits).
     #[arg(long, value_delimiter = ',', value_parser = Kind::named)]
     kinds: Vec<Kind>,
     /// What identities are made from.
@@ -72,7 +72,8 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Result<(), String> {
     let params = Params::named(&args.network).ok_or_else(|| format!("no network is called {}", args.network))?;
     let victim = socket(&args.victim).ok_or_else(|| format!("{} is no address over TCP", args.victim))?;
-    let kinds = if args.kinds.is_empty() { Kind::ALL.to_vec() } else { args.kinds };
+    let kinds =
+        if args.kinds.is_empty() { Kind::ALL.into_iter().filter(|kind| kind.reads()).collect() } else { args.kinds };
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     let heads = heads_of(victim, &params, seed).await.map_err(|error| format!("{victim}: {error}"))?;
     let target = Arc::new(Target::new(params, seed, &heads, &kinds)?);

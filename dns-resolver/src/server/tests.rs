@@ -270,3 +270,18 @@ async fn a_query_has_one_zone_and_the_next_has_the_newest() {
     }
     assert_eq!(asked.load(Ordering::SeqCst), 4);
 }
+
+/// The system shares clients out among the workers' sockets: every one of them answers, and goes on whatever it was sent.
+#[tokio::test]
+async fn every_worker_answers_whatever_came_before() {
+    let server = start(FakeZone::default().with("alice", "@ A 192.0.2.7")).await;
+    for id in 0..64 {
+        let socket = client(&server).await;
+        for before in [Vec::new(), vec![0; 11], vec![0x55; 5_000], query(9, "panics.p2p. A", None)] {
+            socket.send(&before).await.unwrap();
+            socket.send(&query(id, "alice.p2p. A", None)).await.unwrap();
+            let got = receive(&socket).await;
+            assert_eq!((message(&got).metadata.id, message(&got).answers.len()), (id, 1));
+        }
+    }
+}

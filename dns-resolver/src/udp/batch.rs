@@ -6,9 +6,10 @@ use std::os::fd::AsRawFd;
 
 use hickory_server::net::xfer::Protocol;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::is_somebody;
+use super::{is_somebody, unless_it_panics};
 use crate::fast::{self, BATCH, Elsewhere};
 use crate::full::Full;
 
@@ -45,14 +46,15 @@ impl Packets {
             let buffer: &mut [u8] = buffers.next().map_or(&mut [], |buffer| buffer);
             [IoSliceMut::new(buffer)]
         });
-        let fd = socket.as_raw_fd();
-        let all = recvmmsg(fd, &mut self.received, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
-        for packet in all {
-            // What does not fit is cut and cannot be read.
-            let len = if packet.flags.contains(MsgFlags::MSG_TRUNC) { 0 } else { packet.bytes };
-            self.came.extend(packet.address.map(|from| (len, from)));
-        }
-        Ok(())
+        socket.try_io(Interest::READABLE, || {
+            let fd = socket.as_raw_fd();
+            for packet in recvmmsg(fd, &mut self.received, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)? {
+                // What does not fit is cut and cannot be read.
+                let len = if packet.flags.contains(MsgFlags::MSG_TRUNC) { 0 } else { packet.bytes };
+                self.came.extend(packet.address.map(|from| (len, from)));
+            }
+            Ok(())
+        })
     }
 
     /// Answers what came.
@@ -63,7 +65,11 @@ impl Packets {
         }
         let packets = packets.get(..self.came.len()).unwrap_or_default();
         let mut results = [Err(Elsewhere); BATCH];
-        fast::answer_all(&*full.zone(), packets, full.udp_payload(), &mut self.answers, &mut results);
+        let (zone, max) = (full.zone(), full.udp_payload());
+        // After a panic each is the full server's, by itself.
+        if unless_it_panics(|| fast::answer_all(&*zone, packets, max, &mut self.answers, &mut results)).is_none() {
+            results = [Err(Elsewhere); BATCH];
+        }
         self.to.clear();
         for (at, ((_, from), packet)) in self.came.iter().zip(packets).enumerate() {
             let Some(address) = socket_addr(from).filter(is_somebody) else { continue };
@@ -72,9 +78,10 @@ impl Packets {
             let place = self.to.len();
             if is_fast {
                 self.answers.swap(place, at);
-            } else if let (Some(answer), Some(out)) =
-                (full.answer(packet, address, Protocol::Udp), self.answers.get_mut(place))
-            {
+            } else if let (Some(answer), Some(out)) = (
+                unless_it_panics(|| full.answer(packet, address, Protocol::Udp)).flatten(),
+                self.answers.get_mut(place),
+            ) {
                 debug_assert!(place <= at, "what was answered is still to be sent");
                 out.clear();
                 out.extend_from_slice(&answer);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use hickory_server::net::xfer::Protocol;
 use tokio::net::UdpSocket;
 
-use super::is_somebody;
+use super::{is_somebody, unless_it_panics};
 use crate::fast;
 use crate::full::Full;
 
@@ -39,8 +39,10 @@ impl Packets {
             self.came = None;
             return;
         };
-        if fast::answer_into(&*full.zone(), packet, full.udp_payload(), &mut self.answer).is_err() {
-            match full.answer(packet, from, Protocol::Udp) {
+        let (zone, max) = (full.zone(), full.udp_payload());
+        let fast = unless_it_panics(|| fast::answer_into(&*zone, packet, max, &mut self.answer));
+        if !matches!(fast, Some(Ok(()))) {
+            match unless_it_panics(|| full.answer(packet, from, Protocol::Udp)).flatten() {
                 Some(answer) => self.answer = answer,
                 None => self.came = None,
             }
