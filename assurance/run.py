@@ -147,6 +147,18 @@ PROMISES = [
         "cargo build && python3 tests/system/peers.py unread",
     ),
     (
+        "dns-flood",
+        "A flood of queries neither stops DNS nor reaches anybody else through it",
+        "20,000 hostile queries a second from 50 networks beside 1,000 honest ones from 100, then the same beside 5,100 TCP connections",
+        "cargo build --workspace && tests/system/dns_flood.py flood",
+    ),
+    (
+        "dns-mutate",
+        "No packet stops DNS",
+        "ten million queries with wrong bytes over UDP, every 250 of them a good one",
+        "cargo build --workspace && tests/system/dns_flood.py mutate",
+    ),
+    (
         "simulation",
         "Whatever the network does, honest nodes come to one mind, and none of them is banned",
         "the machines of twenty nodes under loss, delay, reordering, partitions, crashes and liars, each run by its seed",

@@ -9,13 +9,14 @@
 use std::env;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
 use dotp2p_chain::key::{AddressError, PublicKey};
 use dotp2p_chain::params::{Deployment, Params, RulesError};
 use dotp2p_network::peer_text::{AddressTextError, Multiaddr, check_peer_text};
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -100,6 +101,13 @@ pub struct NodeLayer {
     #[arg(long, value_name = "BOOL", env = "DOTP2P_DNS_PROVISIONAL_UPDATES", hide_env_values = true)]
     #[arg(value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub dns_provisional_updates: Option<bool>,
+    /// Answers a second over DNS to a network (/24, /56) that shows no cookie; 0: no limit [default: 200]
+    #[arg(long, value_name = "NUMBER", env = "DOTP2P_DNS_RATE_LIMIT", hide_env_values = true)]
+    pub dns_rate_limit: Option<u32>,
+    /// A network without such a limit; repeatable, or none [default: 127.0.0.0/8 and ::1/128]
+    #[arg(long, value_name = "NETWORK|none", env = "DOTP2P_DNS_RATE_LIMIT_EXEMPT", hide_env_values = true)]
+    #[arg(value_delimiter = ',')]
+    pub dns_rate_limit_exempt: Option<Vec<String>>,
     /// The pre-shared key of a network that needs one [default: the network file's path, ending in .psk]
     #[arg(long, value_name = "FILE", env = "DOTP2P_PSK", hide_env_values = true)]
     pub psk: Option<PathBuf>,
@@ -180,6 +188,9 @@ pub enum ConfigError {
         /// What is wrong.
         what: String,
     },
+    /// No network of addresses.
+    #[error("{0:?} is no network of addresses: write 192.0.2.0/24, 2001:db8::/32, 192.0.2.7, or none alone")]
+    Exempt(String),
     /// Neither built in nor a file.
     #[error("network {0:?} is none of main, test and regtest, and there is no such file")]
     UnknownNetwork(String),
@@ -270,6 +281,8 @@ pub struct NodeSettings {
     pub reindex: bool,
     /// Whether it serves updates before they are mined (L5).
     pub dns_provisional: bool,
+    /// How DNS answers.
+    pub dns: dotp2p_dns::server::Config,
     /// Where the pre-shared key is, if that was said or the network needs one.
     pub psk: Option<PathBuf>,
 }
@@ -351,6 +364,8 @@ impl Layer {
                 mine_to: self.node.mine_to.or(below.node.mine_to),
                 reindex: self.node.reindex.or(below.node.reindex),
                 dns_provisional_updates: self.node.dns_provisional_updates.or(below.node.dns_provisional_updates),
+                dns_rate_limit: self.node.dns_rate_limit.or(below.node.dns_rate_limit),
+                dns_rate_limit_exempt: self.node.dns_rate_limit_exempt.or(below.node.dns_rate_limit_exempt),
                 psk: self.node.psk.or(below.node.psk),
             },
         }
@@ -383,6 +398,11 @@ impl NodeLayer {
         if let Some(wrong) = self.peer.iter().flatten().find(|text| check_peer_text(text).is_err()) {
             return Err(ConfigError::Peer(AddressTextError(wrong.clone())));
         }
+        let mut dns = dotp2p_dns::server::Config::default();
+        dns.rate_limit = self.dns_rate_limit.unwrap_or(dns.rate_limit);
+        if let Some(networks) = self.dns_rate_limit_exempt {
+            dns.rate_limit_exempt = exempt(&networks)?;
+        }
         Ok(NodeSettings {
             rpc_listen: self.rpc_listen.unwrap_or(loopback(deployment.rpc_port)),
             dns_listen: self.dns_listen.unwrap_or_else(|| vec![loopback(deployment.dns_port)]),
@@ -393,9 +413,19 @@ impl NodeLayer {
             mine_to: mine_to.transpose()?,
             reindex: self.reindex.unwrap_or(false),
             dns_provisional: self.dns_provisional_updates.unwrap_or(true),
+            dns,
             psk: self.psk.or(psk),
         })
     }
+}
+
+/// Networks of addresses; `none` alone stands for no network.
+fn exempt(texts: &[String]) -> Result<Vec<IpNet>, ConfigError> {
+    let network = |text: &String| {
+        let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+        text.parse().ok().or_else(address).ok_or_else(|| ConfigError::Exempt(text.clone()))
+    };
+    if texts == ["none"] { Ok(Vec::new()) } else { texts.iter().map(network).collect() }
 }
 
 /// The network of that name, built in or a file.

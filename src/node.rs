@@ -155,6 +155,9 @@ pub struct NodeHandle {
     peers: OnceLock<PeersHandle>,
 }
 
+/// Whoever has so many blocks less than headers is catching up; fewer are no matter.
+pub(crate) const BEHIND: u32 = 20;
+
 /// The clock in Unix seconds.
 #[must_use]
 pub fn now_s() -> u64 {
@@ -251,7 +254,7 @@ impl Node {
             let _ = task.await;
         }
         self.rpc.stop().await;
-        let dns = self.dns.shutdown().await;
+        self.dns.shutdown().await;
         self.network.stop().await;
         self.handle.writer.stop().await;
         let thread = self.writer.take();
@@ -261,7 +264,7 @@ impl Node {
         if !matches!(joined, Ok(Ok(()))) {
             return Err(NodeError::Panicked);
         }
-        Ok(dns?)
+        Ok(())
     }
 }
 

@@ -13,10 +13,14 @@ mod sets;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
+
 use crate::answer::apex;
+use crate::guard::cookie::{self, Cookie};
+use crate::guard::{Guard, Moment};
 use crate::rdata::rtype;
 use crate::server::UDP_MIN;
-use crate::zone::{Encoded, Zone};
+use crate::zone::{Condition, Encoded, Zone};
 use query::{HEADER_LEN, Query};
 use sets::{Found, Sets};
 
@@ -28,7 +32,8 @@ pub struct Elsewhere;
 const TO_QNAME: u16 = 0xc000 | 12;
 const IN: u16 = 1;
 const OPT: u16 = 41;
-const QR_AA: u8 = 0x84;
+const QR: u8 = 0x80;
+const AA: u8 = 0x04;
 const RD: u8 = 0x01;
 const CD: u8 = 0x10;
 const NX_DOMAIN: u8 = 3;
@@ -36,44 +41,120 @@ const NX_DOMAIN: u8 = 3;
 /// Packets that are answered together at most.
 pub const BATCH: usize = 64;
 
-/// Puts the answer to `packet`, which came over UDP, into `out`.
+/// A packet that was read as a plain question.
+#[derive(Clone, Debug)]
+pub struct Asked<'p> {
+    packet: &'p [u8],
+    query: Query<'p>,
+    cookie: Cookie,
+}
+
+impl<'p> Asked<'p> {
+    /// Reads a packet that came from `from`; `None`: it is something else, which the full server is to be asked.
+    #[must_use]
+    pub fn read(packet: &'p [u8], from: IpAddr, guard: &Guard, now: Moment) -> Option<Self> {
+        let query = Query::read(packet)?;
+        let cookie = guard.cookie(query.cookie, from, now);
+        Some(Self { packet, query, cookie })
+    }
+
+    /// Its cookie.
+    #[must_use]
+    pub fn cookie(&self) -> &Cookie {
+        &self.cookie
+    }
+
+    /// Puts into `out` that the client may come again: with the cookie, or by TCP. It is no longer than the query, but for the
+    /// cookie.
+    pub fn come_again(&self, out: &mut Vec<u8>) -> Result<(), Elsewhere> {
+        const TC: u8 = 0x02;
+        const BAD_COOKIE: u16 = 23;
+        let Self { packet, query, cookie } = self;
+        let (flags, rcode) = if cookie.answer().is_some() { (0, BAD_COOKIE) } else { (TC, 0) };
+        self.put_header(QR | flags, low_bits(rcode), 0, 0, out)?;
+        out.extend_from_slice(packet.get(HEADER_LEN..query.question_end).ok_or(Elsewhere)?);
+        self.put_opt(UDP_MIN, rcode, out)
+    }
+
+    fn put_header(
+        &self,
+        flags: u8,
+        rcode: u8,
+        answers: u16,
+        authorities: u16,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Elsewhere> {
+        let [high, low] = self.query.flags;
+        out.clear();
+        out.extend_from_slice(self.packet.get(..2).ok_or(Elsewhere)?);
+        out.extend_from_slice(&[flags | high & RD, low & CD | rcode]);
+        put_u16s(out, &[1, answers, authorities, u16::from(self.query.payload.is_some())]);
+        Ok(())
+    }
+
+    /// The OPT record, where the query has one.
+    fn put_opt(&self, payload: u16, rcode: u16, out: &mut Vec<u8>) -> Result<(), Elsewhere> {
+        if self.query.payload.is_none() {
+            return Ok(());
+        }
+        let option = self.cookie.answer().map_or(&[][..], |cookie| cookie);
+        let len = if option.is_empty() { 0 } else { 4 + cookie::LEN };
+        out.push(0);
+        put_u16s(out, &[OPT, payload, rcode >> 4 << 8, self.query.edns_flags]);
+        put_u16s(out, &[u16::try_from(len).map_err(|_| Elsewhere)?]);
+        if !option.is_empty() {
+            put_u16s(out, &[cookie::OPTION, u16::try_from(option.len()).map_err(|_| Elsewhere)?]);
+            out.extend_from_slice(option);
+        }
+        Ok(())
+    }
+
+    /// The registered name that it asks for, if this is the place to answer it.
+    ///
+    /// - `is_current`: whether there is nothing to tell of the zone itself (RFC 8914).
+    fn label(&self, tld: &[u8], is_current: bool) -> Option<&[u8]> {
+        let (label, _) = self.query.below(tld)?;
+        let is_plain = label != apex::SERVERS && !is_meta(self.query.qtype) && self.cookie != Cookie::Malformed;
+        (is_plain && (is_current || self.query.payload.is_none())).then_some(label)
+    }
+}
+
+/// Puts the answer to a question that came over UDP into `out`.
 ///
 /// - `payload_max`: the most bytes that are sent, at least 512.
 /// - Errors: the full server is to be asked; `out` holds nothing of use.
-pub fn answer_into(zone: &dyn Zone, packet: &[u8], payload_max: u16, out: &mut Vec<u8>) -> Result<(), Elsewhere> {
+pub fn answer_into(zone: &dyn Zone, asked: Asked<'_>, payload_max: u16, out: &mut Vec<u8>) -> Result<(), Elsewhere> {
     let mut result = [Err(Elsewhere)];
-    answer_all(zone, &[packet], payload_max, std::slice::from_mut(out), &mut result);
+    answer_all(zone, &[Some(asked)], payload_max, std::slice::from_mut(out), &mut result);
     result[0]
 }
 
-/// As [`answer_into`], for up to [`BATCH`] packets: their names are looked up together, so that the processor waits for
-/// memory once and not for each.
+/// As [`answer_into`], for up to [`BATCH`] questions: their names are looked up together, so that the processor waits for
+/// memory once and not for each. Where there is no question, `outs` and `results` stay as they are.
 pub fn answer_all(
     zone: &dyn Zone,
-    packets: &[&[u8]],
+    asked: &[Option<Asked<'_>>],
     payload_max: u16,
     outs: &mut [Vec<u8>],
     results: &mut [Result<(), Elsewhere>],
 ) {
-    let queries: [Option<Query>; BATCH] = std::array::from_fn(|at| {
-        let query = Query::read(packets.get(at)?)?;
-        let (label, _) = query.below(zone.tld().as_bytes())?;
-        (label != apex::SERVERS && !is_meta(query.qtype)).then_some(query)
-    });
+    let (tld, is_current) = (zone.tld().as_bytes(), zone.condition() == Condition::Current);
     let mut labels: [&[u8]; BATCH] = [&[]; BATCH];
     let mut count = 0;
-    for query in queries.iter().flatten() {
-        if let (Some(place), Some((label, _))) = (labels.get_mut(count), query.below(zone.tld().as_bytes())) {
+    for label in asked.iter().flatten().filter_map(|asked| asked.label(tld, is_current)) {
+        if let Some(place) = labels.get_mut(count) {
             *place = label;
             count += 1;
         }
     }
     let mut encoded: [Encoded<'_>; BATCH] = std::array::from_fn(|_| Ok(None));
     zone.encoded_all(labels.get(..count).unwrap_or_default(), encoded.get_mut(..count).unwrap_or_default());
-    let mut encoded = encoded.iter();
-    for (((packet, query), out), result) in packets.iter().zip(&queries).zip(outs).zip(results) {
-        *result = match query.as_ref().and_then(|query| Some((query, encoded.next()?))) {
-            Some((query, encoded)) => respond(zone, packet, query, encoded, payload_max, out),
+    let mut encoded = encoded.iter().take(count).peekable();
+    for ((asked, out), result) in asked.iter().zip(outs).zip(results) {
+        let Some(asked) = asked else { continue };
+        let is_looked_up = asked.label(tld, is_current).is_some();
+        *result = match encoded.next_if(|_| is_looked_up) {
+            Some(encoded) => respond(zone, asked, encoded, payload_max, out),
             None => Err(Elsewhere),
         };
     }
@@ -82,30 +163,28 @@ pub fn answer_all(
 /// Answers a question from what there is of the name that it is about.
 fn respond(
     zone: &dyn Zone,
-    packet: &[u8],
-    query: &Query,
+    asked: &Asked<'_>,
     encoded: &Encoded<'_>,
     payload_max: u16,
     out: &mut Vec<u8>,
 ) -> Result<(), Elsewhere> {
-    let (_, relative) = query.below(zone.tld().as_bytes()).ok_or(Elsewhere)?;
+    let query = &asked.query;
+    let (label, relative) = query.below(zone.tld().as_bytes()).ok_or(Elsewhere)?;
     let found = match encoded {
         Err(_) => return Err(Elsewhere),
+        // There is more to say of it, where the client can hear it.
+        Ok(None) if query.payload.is_some() && zone.has_lapsed(label) => return Err(Elsewhere),
         Ok(None) => Found::NoName,
         Ok(Some(records)) => Sets::new(records).and_then(|sets| sets.find(&relative, query.qtype)).ok_or(Elsewhere)?,
     };
-    let limit = usize::from(query.payload.map_or(UDP_MIN, |theirs| theirs.min(payload_max).max(UDP_MIN)));
-    out.clear();
-    out.extend_from_slice(packet.get(..2).ok_or(Elsewhere)?);
-    let rcode = if matches!(found, Found::NoName) { NX_DOMAIN } else { 0 };
-    out.extend_from_slice(&[QR_AA | query.flags[0] & RD, query.flags[1] & CD | rcode]);
+    let limit = query.payload.map_or(UDP_MIN, |theirs| theirs.min(payload_max).max(UDP_MIN));
     let (answers, authorities) = match &found {
         Found::Data(set) => (set.count, 0),
         Found::NoData | Found::NoName => (0, 1),
     };
-    let additionals = u16::from(query.payload.is_some());
-    put_u16s(out, &[1, answers, authorities, additionals]);
-    out.extend_from_slice(packet.get(HEADER_LEN..query.question_end).ok_or(Elsewhere)?);
+    let rcode = if matches!(found, Found::NoName) { NX_DOMAIN } else { 0 };
+    asked.put_header(QR | AA, rcode, answers, authorities, out)?;
+    out.extend_from_slice(asked.packet.get(HEADER_LEN..query.question_end).ok_or(Elsewhere)?);
     match found {
         Found::Data(set) => {
             for rdata in set.rdatas() {
@@ -114,24 +193,25 @@ fn respond(
                 out.extend_from_slice(&set.ttl.to_be_bytes());
                 put_u16s(out, &[u16::try_from(rdata.len()).map_err(|_| Elsewhere)?]);
                 out.extend_from_slice(rdata);
-                if out.len() > limit {
+                if out.len() > usize::from(limit) {
                     return Err(Elsewhere);
                 }
             }
         }
         Found::NoData | Found::NoName => put_soa(out, zone, query.tld_at),
     }
-    if query.payload.is_some() {
-        out.push(0);
-        // Where there is an OPT record, the limit is below 64 KiB.
-        put_u16s(out, &[OPT, u16::try_from(limit).map_err(|_| Elsewhere)?, 0, query.edns_flags, 0]);
-    }
-    if out.len() > limit { Err(Elsewhere) } else { Ok(()) }
+    asked.put_opt(limit, 0, out)?;
+    if out.len() > usize::from(limit) { Err(Elsewhere) } else { Ok(()) }
 }
 
 /// Types that are no data: 128 to 255, and OPT. ANY and transfers are among them.
 const fn is_meta(qtype: u16) -> bool {
     matches!(qtype, 0 | OPT | 128..=255)
+}
+
+/// What a header has room for of a response code.
+fn low_bits(rcode: u16) -> u8 {
+    u8::try_from(rcode & 0xf).unwrap_or_default()
 }
 
 fn put_u16s(out: &mut Vec<u8>, numbers: &[u16]) {

@@ -12,6 +12,7 @@ use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandle, ResponseHandler};
 use hickory_server::zone_handler::{MessageResponseBuilder, Queries};
 
+use crate::guard::Guard;
 use crate::handler::Handler;
 use crate::server::Config;
 use crate::zone::{Zone, Zones};
@@ -22,8 +23,13 @@ pub struct Full(Handler);
 
 impl Full {
     /// Answers from `zones`.
-    pub fn new(zones: impl Zones, config: Config) -> Self {
-        Self(Handler::new(zones, config))
+    ///
+    /// Errors: the system has no random bytes, which cookies are made by.
+    pub fn new(zones: impl Zones, config: Config) -> Result<Self, getrandom::Error> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key)?;
+        let guard = Guard::new(&config, key);
+        Ok(Self(Handler::new(zones, config, guard)))
     }
 
     /// The newest zone.
@@ -32,14 +38,16 @@ impl Full {
         self.0.zone()
     }
 
-    /// The most bytes of an answer over UDP.
+    /// Cookies and rates.
     #[must_use]
-    pub fn udp_payload(&self) -> u16 {
-        self.0.udp_payload()
+    pub fn guard(&self) -> &Guard {
+        self.0.guard()
     }
 
-    pub(crate) fn handler(&self) -> Handler {
-        self.0.clone()
+    /// How it answers.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        self.0.config()
     }
 
     /// The answer to a packet; `None` where there is none: it is too short for a header, or a response.

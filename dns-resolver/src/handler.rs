@@ -11,6 +11,7 @@ use hickory_proto::op::{
     Edns, EmitAndCount, Header, HeaderCounts, LowerQuery, Metadata, OpCode, ResponseCode, emit_message_parts,
 };
 use hickory_proto::rr::rdata::NULL;
+use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{RData, Record, RecordType};
 use hickory_proto::serialize::binary::{BinDecoder, BinEncoder};
 use hickory_server::net::runtime::Time;
@@ -19,6 +20,9 @@ use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseI
 use hickory_server::zone_handler::{MessageResponseBuilder, Queries};
 
 use crate::answer::{Answer, Question, Rr, answer};
+use crate::extended::{self, ExtendedError};
+use crate::guard::Guard;
+use crate::guard::cookie::{self, Cookie};
 use crate::server::{Config, UDP_MIN};
 use crate::zone::{Zone, Zones};
 
@@ -26,12 +30,15 @@ use crate::zone::{Zone, Zones};
 const HEADER_LEN: usize = 12;
 /// Bytes of an OPT record without options.
 const OPT_LEN: u16 = 11;
+/// EDNS TCP keepalive (RFC 7828).
+const KEEPALIVE: u16 = 11;
 
 /// Answers requests from the newest zone. A clone is the same one.
 #[derive(Clone)]
 pub(crate) struct Handler {
     zones: Arc<dyn Zones>,
     config: Arc<Config>,
+    guard: Arc<Guard>,
 }
 
 /// A message, but for its question.
@@ -44,8 +51,18 @@ struct Reply {
 }
 
 impl Handler {
-    pub fn new(zones: impl Zones, config: Config) -> Self {
-        Self { zones: Arc::new(zones), config: Arc::new(config) }
+    pub fn new(zones: impl Zones, config: Config, guard: Guard) -> Self {
+        Self { zones: Arc::new(zones), config: Arc::new(config), guard: Arc::new(guard) }
+    }
+
+    /// Cookies and rates.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// How it answers.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The newest zone.
@@ -53,17 +70,21 @@ impl Handler {
         self.zones.current()
     }
 
-    /// The most bytes of an answer over UDP.
-    pub fn udp_payload(&self) -> u16 {
-        self.config.udp_payload
-    }
-
     fn reply(&self, request: &Request) -> Reply {
         let mut metadata = Metadata::response_from_request(&request.metadata);
+        let cookie = self.cookie(request);
         let edns = request.edns.as_ref().map(|theirs| {
             let mut ours = Edns::new();
             ours.set_max_payload(theirs.max_payload().min(self.config.udp_payload).max(UDP_MIN));
             ours.set_dnssec_ok(theirs.flags().dnssec_ok);
+            let options = ours.options_mut();
+            if let Some(cookie) = cookie.answer() {
+                options.insert(EdnsOption::Unknown(cookie::OPTION, cookie.to_vec()));
+            }
+            if request.protocol() == Protocol::Tcp && theirs.option(KEEPALIVE.into()).is_some() {
+                let tenths = u16::try_from(self.config.tcp_timeout_s.saturating_mul(10)).unwrap_or(u16::MAX);
+                options.insert(EdnsOption::Unknown(KEEPALIVE, tenths.to_be_bytes().to_vec()));
+            }
             ours
         });
         let mut reply = |rcode, aa| {
@@ -77,7 +98,7 @@ impl Handler {
         if request.metadata.op_code != OpCode::Query {
             return reply(ResponseCode::NotImp, false);
         }
-        let Some(query) = only_query(request) else {
+        let Some(query) = only_query(request).filter(|_| cookie != Cookie::Malformed) else {
             return reply(ResponseCode::FormErr, false);
         };
         let question = Question {
@@ -85,13 +106,36 @@ impl Handler {
             qtype: query.query_type().into(),
             qclass: query.query_class().into(),
         };
-        match answer(&*self.zone(), &self.config.ns_addresses, &question) {
-            Ok(answer) => fill(reply(answer.rcode, answer.aa), answer, request, query),
+        let zone = self.zone();
+        match answer(&*zone, &self.config.ns_addresses, &question) {
+            Ok(answer) => {
+                let mut reply = reply(answer.rcode, answer.aa);
+                if let Some(edns) = &mut reply.edns {
+                    let error = extended::of(&*zone, &question, &answer).map(ExtendedError::option);
+                    error.into_iter().for_each(|error| edns.options_mut().insert(error));
+                }
+                fill(reply, answer, request, query)
+            }
             Err(error) => {
                 tracing::error!(%error, "a query could not be answered");
-                reply(ResponseCode::ServFail, false)
+                let mut reply = reply(ResponseCode::ServFail, false);
+                if let Some(edns) = &mut reply.edns {
+                    edns.options_mut().insert(extended::UNREADABLE.option());
+                }
+                reply
             }
         }
+    }
+}
+
+impl Handler {
+    fn cookie(&self, request: &Request) -> Cookie {
+        let option = request.edns.as_ref().and_then(|edns| edns.option(cookie::OPTION.into()));
+        let option = match option {
+            Some(EdnsOption::Unknown(_, data)) => Some(data.as_slice()),
+            _ => None,
+        };
+        self.guard.cookie(option, request.src().ip(), self.guard.now())
     }
 }
 
@@ -138,7 +182,7 @@ fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery)
     let bound = |rrs: &[Rr]| rrs.iter().map(|rr| rr.owner.len() + 1 + 10 + rr.rdata.len()).sum::<usize>();
     let most = HEADER_LEN
         + question.len()
-        + usize::from(OPT_LEN)
+        + usize::from(opt_len(reply.edns.as_ref()))
         + bound(&answer.answer)
         + bound(&answer.authority)
         + bound(&answer.additional);
@@ -179,6 +223,12 @@ fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery)
     reply
 }
 
+/// Bytes of the OPT record.
+fn opt_len(edns: Option<&Edns>) -> u16 {
+    let options = |edns: &Edns| edns.options().as_ref().iter().map(|(_, option)| 4 + option.len()).sum::<u16>();
+    edns.map_or(0, |edns| OPT_LEN + options(edns))
+}
+
 /// A record as hickory knows it, with RDATA as it is. Its owner takes on the case of the question where it can, as
 /// resolvers that vary it expect.
 fn record(rr: Rr, query: &LowerQuery) -> Record {
@@ -193,7 +243,7 @@ fn record(rr: Rr, query: &LowerQuery) -> Record {
 fn fitting(reply: &Reply, question: &[u8], limit: u16) -> Result<HeaderCounts, ProtoError> {
     let mut bytes = Vec::with_capacity(usize::from(limit));
     let mut encoder = BinEncoder::new(&mut bytes);
-    encoder.set_max_size(limit - if reply.edns.is_some() { OPT_LEN } else { 0 });
+    encoder.set_max_size(limit.saturating_sub(opt_len(reply.edns.as_ref())));
     let header = emit_message_parts(
         &reply.metadata,
         &mut RawQuestion(question),

@@ -4,6 +4,7 @@
 //! - [`answer`]: a question and a zone make an [`Answer`](answer::Answer); pure, so it is tested without a socket.
 //! - [`full`]: a packet in, a packet out, by hickory-server's ways and [`answer`].
 //! - [`fast`]: the same answers without detours, for the questions that are asked most.
+//! - [`guard`]: cookies and rates, in front of what comes over UDP.
 //! - [`server`]: UDP and TCP around them.
 //!
 //! A query takes one zone from [`Zones`](zone::Zones) and uses it to the end, so an answer never mixes two blocks.
@@ -11,13 +12,16 @@
 //! checked as far as it must be, and an RRset that cannot be served is left out, never the whole name (R10).
 
 pub mod answer;
+mod extended;
 #[cfg(test)]
 mod fake;
 pub mod fast;
 pub mod full;
+pub mod guard;
 mod handler;
 mod node;
 mod rdata;
 pub mod server;
+mod tcp;
 mod udp;
 pub mod zone;

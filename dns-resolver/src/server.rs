@@ -2,25 +2,22 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
 
-use hickory_server::Server;
-use hickory_server::net::NetError;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 use crate::full::Full;
-use crate::handler::Handler;
+use crate::tcp::Listeners;
 use crate::udp::{Sockets, Workers};
 use crate::zone::Zones;
 
 #[cfg(test)]
+mod protection;
+#[cfg(test)]
 mod snapshots;
 #[cfg(test)]
 mod tests;
-
-/// Answers a connection may have waiting; its next query is read when one has gone out.
-const TCP_RESPONSES: usize = 8;
 
 /// The least payload every client can take (RFC 1035).
 pub(crate) const UDP_MIN: u16 = 512;
@@ -36,8 +33,16 @@ pub struct Config {
     pub ns_addresses: Vec<IpAddr>,
     /// The most bytes of an answer over UDP (at least 512); what is longer is truncated and asked for again over TCP.
     pub udp_payload: u16,
+    /// Answers a second over UDP to a network of clients (/24, /56) that shows no cookie; 0: no limit.
+    pub rate_limit: u32,
+    /// Networks without such a limit.
+    pub rate_limit_exempt: Vec<IpNet>,
     /// Seconds after which an idle TCP connection is closed.
     pub tcp_timeout_s: u64,
+    /// TCP connections at a time; when there are so many, a new one takes the place of the one that has been idle longest.
+    pub tcp_max: usize,
+    /// TCP connections at a time of a network of clients (/24, /56).
+    pub tcp_max_per_network: usize,
 }
 
 impl Default for Config {
@@ -45,7 +50,14 @@ impl Default for Config {
         Self {
             ns_addresses: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             udp_payload: 1_232,
+            rate_limit: 200,
+            rate_limit_exempt: vec![
+                Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8).into(),
+                IpAddr::from(Ipv6Addr::LOCALHOST).into(),
+            ],
             tcp_timeout_s: 10,
+            tcp_max: 1_000,
+            tcp_max_per_network: 100,
         }
     }
 }
@@ -63,9 +75,9 @@ pub enum DnsError {
         /// What the system says.
         source: io::Error,
     },
-    /// A listener ended by itself.
-    #[error("a DNS listener stopped: {0}")]
-    Stopped(#[from] NetError),
+    /// There is no randomness to make cookies by.
+    #[error("no random bytes for DNS cookies: {0}")]
+    Random(getrandom::Error),
     /// A worker could not be started, or ended by itself.
     #[error("DNS over UDP stopped: {0}")]
     Worker(String),
@@ -73,7 +85,7 @@ pub enum DnsError {
 
 /// A running DNS server. Dropping it closes its sockets at once.
 pub struct DnsServer {
-    tcp: Server<Handler>,
+    tcp: Listeners,
     udp: Workers,
     local_addrs: Vec<SocketAddr>,
 }
@@ -93,12 +105,8 @@ impl DnsServer {
             sockets.push(udp);
             listeners.push(listener);
         }
-        let timeout = Duration::from_secs(config.tcp_timeout_s);
-        let full = Full::new(zones, config);
-        let mut tcp = Server::new(full.handler());
-        for listener in listeners {
-            tcp.register_listener(listener, timeout, TCP_RESPONSES);
-        }
+        let full = Full::new(zones, config).map_err(DnsError::Random)?;
+        let tcp = Listeners::start(listeners, &full);
         let udp = Workers::start(sockets, &full).map_err(|error| DnsError::Worker(error.to_string()))?;
         tracing::info!(addresses = ?local_addrs, "DNS is answered");
         Ok(Self { tcp, udp, local_addrs })
@@ -110,21 +118,15 @@ impl DnsServer {
         &self.local_addrs
     }
 
-    /// Waits until a listener ends, which without [`DnsServer::shutdown`] only an error brings about.
+    /// Waits until a worker ends, which without [`DnsServer::shutdown`] only an error brings about.
     pub async fn stopped(&mut self) -> Result<(), DnsError> {
-        if self.local_addrs.is_empty() {
-            return std::future::pending().await;
-        }
-        tokio::select! {
-            ended = self.tcp.block_until_done() => Ok(ended?),
-            reason = self.udp.failed() => Err(DnsError::Worker(reason)),
-        }
+        Err(DnsError::Worker(self.udp.failed().await))
     }
 
     /// Stops listening and waits for the listeners to end.
-    pub async fn shutdown(mut self) -> Result<(), DnsError> {
+    pub async fn shutdown(self) {
         self.udp.stop().await;
-        Ok(self.tcp.shutdown_gracefully().await?)
+        self.tcp.stop().await;
     }
 }
 

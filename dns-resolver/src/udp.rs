@@ -59,6 +59,7 @@ fn socket(addr: SocketAddr) -> io::Result<Socket> {
     socket.set_nonblocking(true)?;
     // More than the system allows is cut to what it does.
     let _ = socket.set_recv_buffer_size(QUEUE_BYTES);
+    packets::prepare(&socket, addr)?;
     Ok(socket)
 }
 
@@ -123,7 +124,7 @@ impl Drop for Workers {
 
 async fn work(socket: std::net::UdpSocket, full: &Full, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
     let socket = UdpSocket::from_std(socket)?;
-    let (mut packets, mut failures) = (Packets::new(), 0);
+    let (mut packets, mut failures) = (Packets::new(&socket)?, 0);
     loop {
         tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => return Ok(()),

@@ -9,6 +9,17 @@ use dotp2p_chain::records::{Limits, Records, RecordsError};
 /// What is served for a name, or why that cannot be told.
 pub type Encoded<'z> = Result<Option<&'z [u8]>, ZoneError>;
 
+/// How far what is served can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// As the network has it, as far as is known.
+    Current,
+    /// The chain is being taken from others: names may be missing, and owners of yesterday be served.
+    Syncing,
+    /// There has been no new block for long: the network may have gone on without this node.
+    Stale,
+}
+
 /// One immutable state of the served domain.
 pub trait Zone: Send + Sync + 'static {
     /// The top-level domain: one label in lower case, without a dot.
@@ -26,6 +37,16 @@ pub trait Zone: Send + Sync + 'static {
         for (label, place) in labels.iter().zip(found) {
             *place = self.encoded(label);
         }
+    }
+
+    /// How far it can be relied on.
+    fn condition(&self) -> Condition {
+        Condition::Current
+    }
+
+    /// Whether the name `label` is not served because it has expired, while its owner may still renew it (S16).
+    fn has_lapsed(&self, _label: &[u8]) -> bool {
+        false
     }
 
     /// The same records, decoded.

@@ -272,6 +272,13 @@ impl Reader {
         Some(Served { records: &row.records, provisional: false })
     }
 
+    /// Whether the name `label` has expired and can still be renewed.
+    #[must_use]
+    pub fn is_in_grace(&self, label: &[u8]) -> bool {
+        let row = self.state.get_at(&EntryKey::trie_key_of_name(label)).and_then(Row::as_name);
+        row.is_some_and(|row| Stage::of(row.entry.expires, self.tip, &self.params.rules) == Stage::Grace)
+    }
+
     /// Whether a name's present owner is the one whose records are served. Rule L4.
     #[must_use]
     pub fn is_served_owner(&self, name: &Name) -> bool {

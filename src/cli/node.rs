@@ -18,6 +18,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CliError> {
         mine_to: node.mine_to,
         reindex: node.reindex,
         dns_provisional: node.dns_provisional,
+        dns: node.dns.clone(),
         peers: PeersConfig {
             listen: node.p2p_listen.clone(),
             peers: node.peers.clone(),

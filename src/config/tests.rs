@@ -166,11 +166,19 @@ fn the_manual_is_complete() {
         mine_to,
         reindex,
         dns_provisional_updates,
+        dns_rate_limit,
+        dns_rate_limit_exempt,
         psk,
     } = node;
     assert!(rpc_listen.is_some() && dns_listen.is_some() && mine.is_some() && mine_to.is_some());
     assert!(p2p_listen.is_some() && peer.is_some() && no_discovery.is_some());
-    assert!(reindex.is_some() && dns_provisional_updates.is_some() && psk.is_some());
+    assert!(
+        reindex.is_some()
+            && dns_provisional_updates.is_some()
+            && dns_rate_limit.is_some()
+            && dns_rate_limit_exempt.is_some()
+            && psk.is_some()
+    );
 }
 
 #[test]

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use dotp2p_dns::fast::BATCH;
-use dotp2p_dns::zone::{Encoded, Zone};
+use dotp2p_dns::zone::{Condition, Encoded, Zone};
 use dotp2p_registry::query::Reader;
 
-use super::NodeHandle;
+use super::{BEHIND, NodeHandle, now_s};
+
+/// After so many seconds without a block the chain is told to be stale.
+const STALE_S: u64 = 24 * 60 * 60;
 
 /// The zone that one reader gives.
 pub(super) struct ServedZone {
@@ -29,6 +32,23 @@ impl Zone for ServedZone {
 
     fn serial(&self) -> u32 {
         self.reader.meta.serial
+    }
+
+    fn condition(&self) -> Condition {
+        let reader = &self.reader;
+        // Where blocks come on demand, none is late.
+        let is_timed = reader.params.rules.half_life.is_some();
+        if reader.headers.0.saturating_sub(reader.tip.0) >= BEHIND {
+            Condition::Syncing
+        } else if is_timed && now_s().saturating_sub(reader.next_context.parent_time) > STALE_S {
+            Condition::Stale
+        } else {
+            Condition::Current
+        }
+    }
+
+    fn has_lapsed(&self, label: &[u8]) -> bool {
+        self.reader.is_in_grace(label)
     }
 
     fn encoded(&self, label: &[u8]) -> Encoded<'_> {

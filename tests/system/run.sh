@@ -5,7 +5,7 @@
 #
 #   tests/system/run.sh
 #
-# How much is tried: KILLS (100), POWERCUT_BLOCKS (40), DISK_FULL_POINTS (20), DAMAGE_CASES (100). In full:
+# How much is tried: DNS_FLOOD_SECONDS (10), DNS_MUTATED (1000000), KILLS (100), POWERCUT_BLOCKS (40), DISK_FULL_POINTS (20), DAMAGE_CASES (100). In full:
 # KILLS=1000 POWERCUT_BLOCKS=300 DISK_FULL_POINTS=200 DAMAGE_CASES=1000. Of peers: JOIN_BLOCKS (200), ISLANDS_BLOCKS (20), UPDATES
 # (3), IDLE_PEERS (10), HOSTILE (200), FLOOD_PEERS and UNREAD_PEERS (20), IDLE_SECONDS, HOSTILE_SECONDS,
 # FLOOD_SECONDS and UNREAD_SECONDS (10); in full, what peers.py does unless told otherwise.
@@ -24,6 +24,8 @@ part() {
 
 part ./clients.sh
 part ./knot.sh
+part ./dns_flood.py flood "${DNS_FLOOD_SECONDS:-10}"
+part ./dns_flood.py mutate "${DNS_MUTATED:-1000000}"
 part ./kill9.py "${KILLS:-100}"
 part ./powercut/powercut.py "${POWERCUT_BLOCKS:-40}"
 part ./disk_full.py "${DISK_FULL_POINTS:-20}"

@@ -1,4 +1,4 @@
-//! A packet as one plain question: a standard query of class IN, with an OPT record of version 0 or none.
+//! A packet as one plain question: a standard query of class IN, with an OPT record of version 0 or none, and in that a cookie or none.
 
 /// Bytes of a header.
 pub(super) const HEADER_LEN: usize = 12;
@@ -9,7 +9,7 @@ pub(super) const LABELS_MAX: usize = 8;
 
 /// A plain question.
 #[derive(Clone, Debug)]
-pub(super) struct Query {
+pub(super) struct Query<'p> {
     /// The header's third and fourth byte.
     pub flags: [u8; 2],
     /// The type asked for.
@@ -22,6 +22,8 @@ pub(super) struct Query {
     pub payload: Option<u16>,
     /// What is told back of its flags: DO.
     pub edns_flags: u16,
+    /// The data of its COOKIE option.
+    pub cookie: Option<&'p [u8]>,
     /// The name in lower case, in wire form.
     name: [u8; NAME_MAX],
     /// Where its labels begin, the last first: the domain, the registered name, and what is below it.
@@ -42,9 +44,9 @@ impl<'a> Relative<'a> {
     }
 }
 
-impl Query {
+impl<'p> Query<'p> {
     /// Reads a packet; `None`: it is something else.
-    pub fn read(packet: &[u8]) -> Option<Self> {
+    pub fn read(packet: &'p [u8]) -> Option<Self> {
         let (header, rest) = packet.split_first_chunk::<HEADER_LEN>()?;
         let [_, _, high, low, 0, 1, 0, 0, 0, 0, 0, additionals] = *header else { return None };
         // A query that is no response, of opcode 0, whole; what a client has no say in must be 0.
@@ -79,11 +81,20 @@ impl Query {
             *to = *from;
         }
         let [t0, t1, 0, 1, ref more @ ..] = *rest.get(at + 1..)? else { return None };
-        let (payload, edns_flags) = match (additionals, more) {
-            (0, []) => (None, 0),
-            // Root, OPT, payload, extended code, version 0, flags, no options.
-            (1, [0, 0, 41, p0, p1, _, 0, flags, _, 0, 0]) => {
-                (Some(u16::from_be_bytes([*p0, *p1])), u16::from(*flags & 0x80) << 8)
+        let (payload, edns_flags, cookie) = match (additionals, more) {
+            (0, []) => (None, 0, None),
+            // Root, OPT, payload, extended code, version 0, flags, length of the options.
+            (1, [0, 0, 41, p0, p1, _, 0, flags, _, l0, l1, options @ ..])
+                if options.len() == usize::from(u16::from_be_bytes([*l0, *l1])) =>
+            {
+                let cookie = match options {
+                    [] => None,
+                    [0, 10, l0, l1, cookie @ ..] if cookie.len() == usize::from(u16::from_be_bytes([*l0, *l1])) => {
+                        Some(cookie)
+                    }
+                    _ => return None,
+                };
+                (Some(u16::from_be_bytes([*p0, *p1])), u16::from(*flags & 0x80) << 8, cookie)
             }
             _ => return None,
         };
@@ -94,6 +105,7 @@ impl Query {
             tld_at: u16::try_from(HEADER_LEN + usize::from(starts[0])).ok()?,
             payload,
             edns_flags,
+            cookie,
             name,
             starts,
             count,

@@ -45,16 +45,22 @@ impl Sent {
 
     fn fast(&self, zone: &FakeZone) -> Option<Message> {
         let mut out = Vec::new();
-        answer_into(zone, &self.packet(), 1_232, &mut out).ok()?;
+        answer(zone, &self.packet(), &mut out).ok()?;
         Some(Message::from_vec(&out).unwrap())
     }
 
     fn full(&self, zone: &FakeZone) -> Message {
         let zone: Arc<dyn Zone> = Arc::new(zone.clone());
-        let full = Full::new(move || zone.clone(), Config::default());
+        let full = Full::new(move || zone.clone(), Config::default()).unwrap();
         let answer = full.answer(&self.packet(), "192.0.2.1:53".parse().unwrap(), Protocol::Udp).unwrap();
         Message::from_vec(&answer).unwrap()
     }
+}
+
+fn answer(zone: &dyn Zone, packet: &[u8], out: &mut Vec<u8>) -> Result<(), Elsewhere> {
+    let guard = Guard::new(&Config::default(), [4; 32]);
+    let asked = Asked::read(packet, "192.0.2.1".parse().unwrap(), &guard, guard.now()).ok_or(Elsewhere)?;
+    answer_into(zone, asked, 1_232, out)
 }
 
 fn zone() -> FakeZone {
@@ -145,11 +151,11 @@ fn what_is_no_plain_question_is_left() {
     let zone = zone();
     let good = Sent::of("alice.p2p. A").packet();
     let mut out = Vec::new();
-    assert_eq!(answer_into(&zone, &good, 1_232, &mut out), Ok(()));
+    assert_eq!(answer(&zone, &good, &mut out), Ok(()));
     let mut changed = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut packet = good.clone();
         change(&mut packet);
-        answer_into(&zone, &packet, 1_232, &mut out)
+        answer(&zone, &packet, &mut out)
     };
     for bit in [0x80, 0x40, 0x08, 0x04, 0x02] {
         assert_eq!(changed(&|packet| packet[2] |= bit), Err(Elsewhere), "{bit:#x} of the third byte");
@@ -215,8 +221,8 @@ proptest! {
             }
         }
         let mut out = Vec::new();
-        let _ = answer_into(&Bare(records.clone()), &packet, 1_232, &mut out);
+        let _ = answer(&Bare(records.clone()), &packet, &mut out);
         let plain = Sent::of("n.p2p. A").packet();
-        let _ = answer_into(&Bare([vec![1], records].concat()), &plain, 1_232, &mut out);
+        let _ = answer(&Bare([vec![1], records].concat()), &plain, &mut out);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use dotp2p_chain::records::{Owner, RecordSet};
 use hickory_proto::op::{Message, ResponseCode};
@@ -13,7 +14,7 @@ use super::*;
 use crate::fake::{FakeZone, number, wire};
 use crate::zone::Zone;
 
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A query of one question `NAME TYPE`, recursion desired, with an OPT record of `payload` where one is given.
 pub(super) fn query(id: u16, question: &str, payload: Option<u16>) -> Vec<u8> {
@@ -30,17 +31,21 @@ pub(super) fn query(id: u16, question: &str, payload: Option<u16>) -> Vec<u8> {
 }
 
 pub(super) async fn start(zone: FakeZone) -> DnsServer {
-    let zone: Arc<dyn Zone> = Arc::new(zone);
-    DnsServer::bind(&["127.0.0.1:0".parse().unwrap()], move || zone.clone(), Config::default()).await.unwrap()
+    start_with(zone, Config::default()).await
 }
 
-async fn client(server: &DnsServer) -> UdpSocket {
+pub(super) async fn start_with(zone: FakeZone, config: Config) -> DnsServer {
+    let zone: Arc<dyn Zone> = Arc::new(zone);
+    DnsServer::bind(&["127.0.0.1:0".parse().unwrap()], move || zone.clone(), config).await.unwrap()
+}
+
+pub(super) async fn client(server: &DnsServer) -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     socket.connect(server.local_addrs()[0]).await.unwrap();
     socket
 }
 
-async fn receive(socket: &UdpSocket) -> Vec<u8> {
+pub(super) async fn receive(socket: &UdpSocket) -> Vec<u8> {
     let mut buffer = vec![0; 65_535];
     let len = timeout(DEADLINE, socket.recv(&mut buffer)).await.expect("an answer in time").unwrap();
     buffer.truncate(len);
@@ -53,7 +58,7 @@ pub(super) async fn udp(server: &DnsServer, query: &[u8]) -> Vec<u8> {
     receive(&socket).await
 }
 
-async fn tcp(stream: &mut TcpStream, query: &[u8]) -> Vec<u8> {
+pub(super) async fn tcp(stream: &mut TcpStream, query: &[u8]) -> Vec<u8> {
     stream.write_all(&[&u16::try_from(query.len()).unwrap().to_be_bytes(), query].concat()).await.unwrap();
     let len = timeout(DEADLINE, stream.read_u16()).await.expect("an answer in time").unwrap();
     let mut buffer = vec![0; len.into()];
@@ -61,7 +66,7 @@ async fn tcp(stream: &mut TcpStream, query: &[u8]) -> Vec<u8> {
     buffer
 }
 
-fn message(bytes: &[u8]) -> Message {
+pub(super) fn message(bytes: &[u8]) -> Message {
     Message::from_vec(bytes).unwrap()
 }
 
@@ -88,7 +93,7 @@ async fn both_transports_have_one_port_and_give_it_back() {
     let taken = DnsServer::bind(&[any, addrs[0]], zones.clone(), Config::default()).await;
     let error = taken.err().expect("the port is taken").to_string();
     assert!(error.starts_with(&format!("cannot listen for DNS on {} (UDP): ", addrs[0])), "{error}");
-    timeout(DEADLINE, server.shutdown()).await.expect("an end in time").unwrap();
+    timeout(DEADLINE, server.shutdown()).await.expect("an end in time");
     let again = DnsServer::bind(&addrs, zones, Config::default()).await.unwrap();
     assert_eq!(again.local_addrs(), addrs);
 }

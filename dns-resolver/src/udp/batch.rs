@@ -1,17 +1,27 @@
 //! Many packets by one call: `recvmmsg` and `sendmmsg`.
+//!
+//! A socket that is bound to every address is told which one a packet came to, and answers from that, packet by packet.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use hickory_server::net::xfer::Protocol;
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
+use nix::cmsg_space;
+use nix::libc;
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendmsg,
+    setsockopt, sockopt,
+};
+use socket2::Socket;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use super::{is_somebody, unless_it_panics};
-use crate::fast::{self, BATCH, Elsewhere};
+use crate::fast::{self, Asked, BATCH, Elsewhere};
 use crate::full::Full;
+use crate::guard::Verdict;
+use crate::guard::cookie::Cookie;
 
 /// Bytes of a query that are read; a longer one is none.
 const QUERY_MAX: usize = 4_096;
@@ -21,21 +31,73 @@ pub(super) struct Packets {
     received: MultiHeaders<SockaddrStorage>,
     sending: MultiHeaders<SockaddrStorage>,
     buffers: Vec<[u8; QUERY_MAX]>,
-    came: Vec<(usize, SockaddrStorage)>,
+    came: Vec<Came>,
     answers: Vec<Vec<u8>>,
     to: Vec<Option<SockaddrStorage>>,
+    /// The addresses that the packets came to, in the order of `to`, where the socket is bound to every one.
+    at: Vec<Option<Local>>,
+}
+
+/// Has the system tell which address each packet came to, where `addr` stands for every one. To be done before anything comes.
+pub(super) fn prepare(socket: &Socket, addr: SocketAddr) -> io::Result<()> {
+    match addr {
+        _ if !addr.ip().is_unspecified() => {}
+        SocketAddr::V4(_) => setsockopt(socket, sockopt::Ipv4PacketInfo, &true)?,
+        SocketAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?,
+    }
+    Ok(())
+}
+
+/// The address a packet came to, as the system tells and takes it.
+#[derive(Clone, Copy)]
+enum Local {
+    V4(libc::in_pktinfo),
+    V6(libc::in6_pktinfo),
+}
+
+impl Local {
+    fn of(message: ControlMessageOwned) -> Option<Self> {
+        match message {
+            // By which interface the answer leaves is for the routes to say.
+            ControlMessageOwned::Ipv4PacketInfo(info) => Some(Self::V4(libc::in_pktinfo { ipi_ifindex: 0, ..info })),
+            ControlMessageOwned::Ipv6PacketInfo(info) => Some(Self::V6(info)),
+            _ => None,
+        }
+    }
+
+    fn message(&self) -> ControlMessage<'_> {
+        match self {
+            Self::V4(info) => ControlMessage::Ipv4PacketInfo(info),
+            Self::V6(info) => ControlMessage::Ipv6PacketInfo(info),
+        }
+    }
+}
+
+/// A packet that came, in the buffer of its place.
+struct Came {
+    len: usize,
+    /// Whom it is from, where that is somebody.
+    from: Option<SocketAddr>,
+    storage: SockaddrStorage,
+    at: Option<Local>,
 }
 
 impl Packets {
-    pub(super) fn new() -> Self {
-        Self {
-            received: MultiHeaders::preallocate(BATCH, None),
+    pub(super) fn new(socket: &UdpSocket) -> io::Result<Self> {
+        let space = match socket.local_addr()? {
+            local if !local.ip().is_unspecified() => None,
+            SocketAddr::V4(_) => Some(cmsg_space!(libc::in_pktinfo)),
+            SocketAddr::V6(_) => Some(cmsg_space!(libc::in6_pktinfo)),
+        };
+        Ok(Self {
+            received: MultiHeaders::preallocate(BATCH, space),
             sending: MultiHeaders::preallocate(BATCH, None),
             buffers: vec![[0; QUERY_MAX]; BATCH],
             came: Vec::with_capacity(BATCH),
             answers: vec![Vec::new(); BATCH],
             to: Vec::with_capacity(BATCH),
-        }
+            at: Vec::with_capacity(BATCH),
+        })
     }
 
     /// Takes what has come.
@@ -51,7 +113,9 @@ impl Packets {
             for packet in recvmmsg(fd, &mut self.received, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)? {
                 // What does not fit is cut and cannot be read.
                 let len = if packet.flags.contains(MsgFlags::MSG_TRUNC) { 0 } else { packet.bytes };
-                self.came.extend(packet.address.map(|from| (len, from)));
+                let Some(storage) = packet.address else { break };
+                let at = packet.cmsgs().ok().and_then(|mut messages| messages.find_map(Local::of));
+                self.came.push(Came { len, from: socket_addr(&storage).filter(is_somebody), storage, at });
             }
             Ok(())
         })
@@ -59,36 +123,59 @@ impl Packets {
 
     /// Answers what came.
     pub(super) fn answer(&mut self, full: &Full) {
-        let mut packets: [&[u8]; BATCH] = [&[]; BATCH];
-        for (((len, _), buffer), packet) in self.came.iter().zip(&self.buffers).zip(&mut packets) {
-            *packet = buffer.get(..*len).unwrap_or_default();
-        }
-        let packets = packets.get(..self.came.len()).unwrap_or_default();
+        let (guard, now) = (full.guard(), full.guard().now());
+        let packet = |at: usize| {
+            let came = self.came.get(at)?;
+            let from = came.from?;
+            Some((self.buffers.get(at)?.get(..came.len)?, from))
+        };
+        let mut verdicts = [Verdict::Drop; BATCH];
+        let mut asked: [Option<Asked<'_>>; BATCH] = std::array::from_fn(|at| {
+            let (packet, from) = packet(at)?;
+            let asked = Asked::read(packet, from.ip(), guard, now);
+            let cookie = asked.as_ref().map_or(&Cookie::Absent, Asked::cookie);
+            let verdict = guard.judge(cookie, from.ip(), now);
+            *verdicts.get_mut(at)? = verdict;
+            asked
+        });
+        self.to.clear();
+        self.at.clear();
         let mut results = [Err(Elsewhere); BATCH];
-        let (zone, max) = (full.zone(), full.udp_payload());
+        let count = self.came.len();
+        for ((asked, verdict), (out, result)) in
+            asked.iter_mut().zip(&verdicts).zip(self.answers.iter_mut().zip(&mut results)).take(count)
+        {
+            // It is taken out, so that it is not looked up.
+            if *verdict != Verdict::Answer
+                && let Some(asked) = asked.take()
+                && *verdict == Verdict::ComeAgain
+            {
+                *result = asked.come_again(out);
+            }
+        }
+        let (zone, max) = (full.zone(), full.config().udp_payload);
         // After a panic each is the full server's, by itself.
-        if unless_it_panics(|| fast::answer_all(&*zone, packets, max, &mut self.answers, &mut results)).is_none() {
+        if unless_it_panics(|| fast::answer_all(&*zone, &asked, max, &mut self.answers, &mut results)).is_none() {
             results = [Err(Elsewhere); BATCH];
         }
-        self.to.clear();
-        for (at, ((_, from), packet)) in self.came.iter().zip(packets).enumerate() {
-            let Some(address) = socket_addr(from).filter(is_somebody) else { continue };
-            let is_fast = results.get(at).is_some_and(Result::is_ok);
+        for (at, (came, verdict)) in self.came.iter().zip(&verdicts).enumerate() {
             // What is not answered leaves its place to the next.
             let place = self.to.len();
-            if is_fast {
+            debug_assert!(place <= at, "what was answered is still to be sent");
+            if results.get(at).is_some_and(Result::is_ok) {
                 self.answers.swap(place, at);
-            } else if let (Some(answer), Some(out)) = (
-                unless_it_panics(|| full.answer(packet, address, Protocol::Udp)).flatten(),
-                self.answers.get_mut(place),
-            ) {
-                debug_assert!(place <= at, "what was answered is still to be sent");
+            } else if *verdict == Verdict::Answer
+                && let Some((packet, from)) = packet(at)
+                && let Some(answer) = unless_it_panics(|| full.answer(packet, from, Protocol::Udp)).flatten()
+                && let Some(out) = self.answers.get_mut(place)
+            {
                 out.clear();
                 out.extend_from_slice(&answer);
             } else {
                 continue;
             }
-            self.to.push(Some(*from));
+            self.to.push(Some(came.storage));
+            self.at.push(came.at);
         }
     }
 
@@ -99,6 +186,15 @@ impl Packets {
             let (answers, to) =
                 (self.answers.get(first..).unwrap_or_default(), self.to.get(first..).unwrap_or_default());
             let slice = |at| answers.get(at).map(Vec::as_slice).unwrap_or_default();
+            if let Some(local) = self.at.get(first).copied().flatten() {
+                let to = to.first().and_then(Option::as_ref);
+                let fd = socket.as_raw_fd();
+                match sendmsg(fd, &[IoSlice::new(slice(0))], &[local.message()], MsgFlags::MSG_DONTWAIT, to) {
+                    Err(nix::errno::Errno::EAGAIN) => return,
+                    _ => first += 1,
+                }
+                continue;
+            }
             let slices: [_; BATCH] = std::array::from_fn(|at| [IoSlice::new(slice(at))]);
             let sent = sendmmsg(socket.as_raw_fd(), &mut self.sending, slices.iter(), to, [], MsgFlags::MSG_DONTWAIT);
             match sent {

@@ -4,14 +4,22 @@ use std::io;
 use std::net::SocketAddr;
 
 use hickory_server::net::xfer::Protocol;
+use socket2::Socket;
 use tokio::net::UdpSocket;
 
 use super::{is_somebody, unless_it_panics};
-use crate::fast;
+use crate::fast::{self, Asked};
 use crate::full::Full;
+use crate::guard::Verdict;
+use crate::guard::cookie::Cookie;
 
 /// Bytes of a query that are read; a longer one is none.
 const QUERY_MAX: usize = 4_096;
+
+/// Nothing here tells which of its addresses a packet came to.
+pub(super) fn prepare(_socket: &Socket, _addr: SocketAddr) -> io::Result<()> {
+    Ok(())
+}
 
 /// A packet that came, and the answer to it.
 pub(super) struct Packets {
@@ -21,8 +29,8 @@ pub(super) struct Packets {
 }
 
 impl Packets {
-    pub(super) fn new() -> Self {
-        Self { buffer: [0; QUERY_MAX], came: None, answer: Vec::new() }
+    pub(super) fn new(_socket: &UdpSocket) -> io::Result<Self> {
+        Ok(Self { buffer: [0; QUERY_MAX], came: None, answer: Vec::new() })
     }
 
     /// Takes what has come.
@@ -39,10 +47,21 @@ impl Packets {
             self.came = None;
             return;
         };
-        let (zone, max) = (full.zone(), full.udp_payload());
-        let fast = unless_it_panics(|| fast::answer_into(&*zone, packet, max, &mut self.answer));
-        if !matches!(fast, Some(Ok(()))) {
-            match unless_it_panics(|| full.answer(packet, from, Protocol::Udp)).flatten() {
+        let (guard, now) = (full.guard(), full.guard().now());
+        let asked = Asked::read(packet, from.ip(), guard, now);
+        let cookie = asked.as_ref().map_or(&Cookie::Absent, Asked::cookie);
+        let verdict = guard.judge(cookie, from.ip(), now);
+        let (zone, max) = (full.zone(), full.config().udp_payload);
+        let is_done = match (verdict, asked) {
+            (Verdict::Answer, Some(asked)) => {
+                matches!(unless_it_panics(|| fast::answer_into(&*zone, asked, max, &mut self.answer)), Some(Ok(())))
+            }
+            (Verdict::ComeAgain, Some(asked)) => asked.come_again(&mut self.answer).is_ok(),
+            _ => false,
+        };
+        if !is_done {
+            let answer = || full.answer(packet, from, Protocol::Udp);
+            match (verdict == Verdict::Answer).then(|| unless_it_panics(answer).flatten()).flatten() {
                 Some(answer) => self.answer = answer,
                 None => self.came = None,
             }

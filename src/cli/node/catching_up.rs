@@ -6,13 +6,11 @@ use std::time::{Duration, Instant};
 use dotp2p_registry::query::Reader;
 
 use crate::cli::progress::Progress;
-use crate::node::NodeHandle;
+use crate::node::{BEHIND, NodeHandle};
 
 /// How often a bar moves, and how often the log is told.
 const TICK: Duration = Duration::from_millis(250);
 const TELL_EVERY: Duration = Duration::from_secs(10);
-/// Fewer blocks behind are no matter.
-const BEHIND: u32 = 20;
 
 /// Tells how the chain catches up, until the node stops.
 pub(super) async fn tell(handle: Arc<NodeHandle>) {
