@@ -123,8 +123,7 @@ fn respond(
     }
     if query.payload.is_some() {
         out.push(0);
-        // Where there is an OPT record, the limit is below 64 KiB.
-        put_u16s(out, &[OPT, u16::try_from(limit).map_err(|_| Elsewhere)?, 0, query.edns_flags, 0]);
+        put_u16s(out, &[OPT, payload_max.max(UDP_MIN), 0, query.edns_flags, 0]);
     }
     if out.len() > limit { Err(Elsewhere) } else { Ok(()) }
 }

@@ -7,9 +7,8 @@ use futures::{FutureExt, StreamExt};
 use hickory_proto::op::{Header, MessageType, ResponseCode};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use hickory_server::net::BufDnsStreamHandle;
-use hickory_server::net::runtime::TokioTime;
 use hickory_server::net::xfer::Protocol;
-use hickory_server::server::{Request, RequestHandler, ResponseHandle, ResponseHandler};
+use hickory_server::server::{Request, ResponseHandle, ResponseHandler};
 use hickory_server::zone_handler::{MessageResponseBuilder, Queries};
 
 use crate::handler::Handler;
@@ -60,9 +59,13 @@ async fn answer(handler: &Handler, packet: &[u8], from: SocketAddr, protocol: Pr
     let (sender, mut sent) = BufDnsStreamHandle::new(from);
     let mut out = ResponseHandle::new(from, sender, protocol);
     match Request::from_bytes(packet.to_vec(), from, protocol) {
-        Ok(request) => {
-            handler.handle_request::<_, TokioTime>(&request, out).await;
-        }
+        Ok(request) => match handler.answer(&request) {
+            Ok(bytes) => return Some(bytes),
+            Err(error) => {
+                tracing::error!(%from, %error, "an answer could not be written");
+                return None;
+            }
+        },
         Err(error) => {
             tracing::debug!(%from, %error, "not a message");
             let none = Queries::read(&mut BinDecoder::new(&[]), 0).ok()?;

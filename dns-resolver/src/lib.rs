@@ -16,6 +16,7 @@ mod fake;
 pub mod fast;
 pub mod full;
 mod handler;
+mod message;
 mod node;
 mod rdata;
 pub mod server;
