@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hickory_proto::ProtoError;
-use hickory_proto::op::{Edns, Header, HeaderCounts, LowerQuery, Metadata, OpCode, ResponseCode};
+use hickory_proto::op::{
+    Edns, EmitAndCount, Header, HeaderCounts, LowerQuery, Metadata, OpCode, ResponseCode, emit_message_parts,
+};
 use hickory_proto::rr::rdata::NULL;
 use hickory_proto::rr::{RData, Record, RecordType};
-use hickory_proto::serialize::binary::BinDecoder;
+use hickory_proto::serialize::binary::{BinDecoder, BinEncoder};
 use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
@@ -177,8 +179,12 @@ fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery,
         return reply;
     }
     // Compression may help: only an encoder can tell.
-    let encoded = message::encode(&reply.parts(question), usize::from(limit));
-    let [answers, authorities, additionals] = encoded.map(|encoded| encoded.counts).unwrap_or_default();
+    let counts = if request.protocol() == Protocol::Udp {
+        message::encode(&reply.parts(question), usize::from(limit)).map(|encoded| encoded.counts)
+    } else {
+        fitting_tcp(&reply, question)
+    };
+    let [answers, authorities, additionals] = counts.unwrap_or_default();
     if answers < reply.answer.len() || authorities < reply.authority.len() || additionals < required {
         if request.protocol() == Protocol::Udp {
             reply.metadata.truncation = true;
@@ -218,4 +224,35 @@ fn record(rr: Rr, query: &LowerQuery) -> Record {
     let mut opaque = NULL::new();
     opaque.anything = rr.rdata;
     Record::from_rdata(owner, rr.ttl, RData::Unknown { code: RecordType::from(rr.rtype), rdata: opaque })
+}
+
+/// How many records of each section fit into a message of TCP, which hickory-server writes: it compresses less.
+fn fitting_tcp(reply: &Reply, question: &[u8]) -> Result<[usize; 3], ProtoError> {
+    let mut bytes = Vec::new();
+    let mut encoder = BinEncoder::new(&mut bytes);
+    encoder.set_max_size(u16::MAX - if reply.edns.is_some() { OPT_LEN } else { 0 });
+    let counts = emit_message_parts(
+        &reply.metadata,
+        &mut RawQuestion(question),
+        &mut reply.answer.iter(),
+        &mut reply.authority.iter(),
+        &mut reply.additional.iter(),
+        None,
+        None,
+        &mut encoder,
+    )?
+    .counts;
+    Ok([counts.answers, counts.authorities, counts.additionals].map(usize::from))
+}
+
+/// The question as hickory-server repeats it: bytes that no later name matches, so none is compressed by it.
+struct RawQuestion<'a>(&'a [u8]);
+
+impl EmitAndCount for RawQuestion<'_> {
+    fn emit(&mut self, encoder: &mut BinEncoder<'_>) -> Result<usize, ProtoError> {
+        let start = encoder.offset();
+        encoder.emit_vec(self.0)?;
+        encoder.store_label_pointer(start, encoder.offset());
+        Ok(1)
+    }
 }

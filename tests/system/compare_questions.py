@@ -59,17 +59,20 @@ class Zone:
         edns = None
         if rng.random() < 0.7:
             edns = Edns(rng.choice(PAYLOADS), 0, 0, DO if rng.random() < 0.4 else 0, b"")
-        if self.is_long(name) and edns:
+        is_long = self.is_long(name)
+        if is_long and edns:
             edns = edns._replace(payload=4096)
         flags = sum(bit for bit, chance in ((RD, 0.4), (CD, 0.2), (AD, 0.2)) if rng.random() < chance)
-        tcp = rng.random() < 0.25 or (self.is_long(name) and not edns)
+        tcp = rng.random() < 0.25 or (is_long and not edns) or is_long == "loop"
         return Question(number, kind, name, rtype, klass, flags, edns, tcp, question_wire(name, rtype, klass))
 
     def is_long(self, name):
-        """Whether a DNAME makes long names of this one."""
+        """Whether a DNAME makes long names of this one; "loop": several times, and how often is each server's choice."""
         name = lower(name)
         dname = next((name[at:] for at in range(1, len(name)) if name[at:] in self.redirecting), None)
-        return dname is not None and (any(len(label) > 19 for label in name[:-len(dname)]) or len(name) - len(dname) > 3 or dname in self.long)
+        if dname is None or not (dname in self.long or sum(len(label) + 1 for label in name[:-len(dname)]) > 20):
+            return False
+        return "loop" if dname[0].startswith(b"loop") else True
 
     # A name, a type and a class of each kind
 

@@ -54,7 +54,7 @@ fn a_name_may_point_into_a_dname() {
     let answer =
         [record("old.alice.p2p.", 39, wire("far.example.")), record("a.old.alice.p2p.", 5, wire("a.far.example."))];
     let got = encoded("a.old.alice.p2p.", &answer, 65_535);
-    assert!(got.bytes.ends_with(&[1, b'a', 0xc0, 46]), "{:02x?}", got.bytes);
+    assert!(got.bytes.ends_with(&[1, b'a', 0xc0, 45]), "{:02x?}", got.bytes);
     let message = Message::from_bytes(&got.bytes).unwrap();
     assert_eq!(message.answers[1].data.to_string(), "a.far.example.");
 }
@@ -80,7 +80,7 @@ fn an_opt_record_has_its_place_and_the_upper_half_of_the_code() {
     let parts = Parts { metadata: &metadata, question: &[], sections: [&records, &[], &[]], edns: Some(&edns) };
     let got = encode(&parts, 100).unwrap();
     let message = Message::from_bytes(&got.bytes).unwrap();
-    assert_eq!(message.metadata.response_code, ResponseCode::BADVERS);
+    assert_eq!(u16::from(message.metadata.response_code), 16);
     assert!(got.bytes.len() <= 100 && message.edns.is_some() && message.queries.is_empty());
 }
 
