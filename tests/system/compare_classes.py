@@ -16,12 +16,14 @@ UDP_MIN, UDP_MAX = 512, 1232
 # The least room in which an address may still not fit: an AAAA record with a pointer as its owner, and some more of its RRset.
 ROOM = 60
 
+# The first two concern the answer itself, the others the authority and the additional section. docs/compared.md has them, too.
 CLASSES = {
     "ANY": "RFC 8482 4.2: to ANY we say HINFO, where the others say all there is; the aliases before it are compared",
     "glue": "RFC 9471 3.1: in-domain glue that does not fit MUST set TC: Knot and we do, NSD 4.6 and BIND 9.18 do not",
     "truncated": "RFC 2181 9: with TC set, what is in authority and additional section is not to be used",
     "DS": "RFC 4035 3.1.4: beside a referral we say DS to who sets DO; the others do not, since their zone is not signed",
     "room": "RFC 9471 3.2: which of the addresses that are no in-domain glue still fit",
+    "wildcard": "RFC 1034 3.7: an address that only a wildcard gives a server is no glue; Knot and NSD add it, BIND and we do not",
 }
 
 
@@ -38,15 +40,16 @@ def differences(zone, question, ours, theirs):
     if isinstance(ours, str):
         return [ours], []
     theirs = {name: message for name, message in theirs.items() if not isinstance(message, str)}
-    wrong = list(malformed(question, ours, theirs.values()))
-    found = section_class = None
+    wrong, classes, found = list(malformed(question, ours, theirs.values())), [], None
     if not agree(core(ours), map(core, theirs.values())):
         found = next((name for name, rule in (("ANY", any_is_hinfo), ("glue", glue_sets_tc)) if rule(zone, question, ours, theirs)), None)
         if not found:
             wrong.append("rcode, AA, TC or the answer")
+    if found:
+        classes.append(found)
     if found != "glue":
-        section_class = list(sections(zone, question, ours, theirs.values(), wrong))
-    return wrong, [it for it in (found, *(section_class or [])) if it]
+        classes += sections(zone, question, ours, theirs.values(), wrong)
+    return wrong, classes
 
 
 def malformed(question, ours, theirs):
@@ -85,6 +88,8 @@ def sections(zone, question, ours, theirs, wrong):
     if not agree(frozenset(ours.additional), [frozenset(it.additional) for it in theirs]):
         if is_referral(ours) and not question.tcp and limit(question) - ours.size < ROOM and not missing_glue(zone, ours) and are_addresses(zone, ours):
             yield "room"
+        elif is_referral(ours) and agree(frozenset(ours.additional), [written(zone, it) for it in theirs]):
+            yield "wildcard"
         else:
             wrong.append("additional")
 
@@ -133,6 +138,11 @@ def missing_glue(zone, message):
     said = {(it.owner, it.type, it.rdata) for it in message.additional}
     below = [host for host in hosts if host[-len(cut):] == cut]
     return any((host, *address) not in said for host in below for address in addresses(zone, host))
+
+
+def written(zone, message):
+    """The additional section without what stands nowhere in the zone, but for a wildcard."""
+    return frozenset(it for it in message.additional if it.owner in zone.data)
 
 
 def are_addresses(zone, message):

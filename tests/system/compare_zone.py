@@ -368,10 +368,13 @@ def long_texts(label, others, rng):
 
 def sizes(label, others, rng):
     """Answers whose bytes are around what fits."""
-    out = []
+    out, left = [], 3_800
     for number in range(6):
-        out.append(Line(f"s{number}", 60, "TXT", strings(rng.choice((512, 1232, 600, 800, 1000)) - 40 - rng.randrange(-12, 60)), None))
-    return out[:4] if sum(len(it.data) for it in out) > 3_600 else out
+        octets = rng.choice((512, 1232, 600, 800, 1000)) - 40 - rng.randrange(-12, 60)
+        left -= octets
+        if left > 0:
+            out.append(Line(f"s{number}", 60, "TXT", strings(octets), None))
+    return out
 
 
 def many(label, others, rng):
@@ -383,10 +386,11 @@ def many(label, others, rng):
 
 def many_names(label, others, rng):
     """RRsets with many names in their RDATA, which a message may compress."""
-    out = [Line("mx", 300, "MX", f"{number} mail-server-{number}", None) for number in range(rng.randrange(8, 30))]
+    most = 24 if len(label) < 20 else 12  # A name's records have 4,096 bytes at most (R7).
+    out = [Line("mx", 300, "MX", f"{number} mail-server-{number}", None) for number in range(rng.randrange(8, most))]
     out += [Line("ptr", 300, "PTR", f"Host-{number}.some.where.example.", None) for number in range(rng.randrange(8, 30))]
-    out += [Line("srv", 300, "SRV", f"0 0 53 server-{number}", None) for number in range(rng.randrange(5, 12))]
-    out += [Line("ns", 300, "NS", f"ns-{number}.some.where.example.", None) for number in range(rng.randrange(5, 30))]
+    out += [Line("srv", 300, "SRV", f"0 0 53 server-{number}", None) for number in range(rng.randrange(5, 10))]
+    out += [Line("ns", 300, "NS", f"ns-{number}.some.where.example.", None) for number in range(rng.randrange(5, 26))]
     return out
 
 
