@@ -51,6 +51,11 @@ system:
     cargo build
     tests/system/run.sh
 
+# The same zone in Knot, NSD, BIND and ours, the same questions to all; needs the packages knot, nsd and bind9
+compare questions="20000":
+    cargo build
+    python3 tests/system/compare.py {{questions}}
+
 # kill -9 at random moments; SEED=… replays one
 kill9 kills="100":
     cargo build

@@ -194,6 +194,12 @@ PROMISES = [
         "dig, kdig, drill; the same zone in Knot",
         "cargo build && tests/system/clients.sh && tests/system/knot.sh",
     ),
+    (
+        "compare",
+        "Whatever is asked, the answer is the one that Knot, NSD and BIND give",
+        "one zone of 320 names, every type, in all four; 20,000 drawn questions, their answers compared section by section; RFC 8906",
+        "cargo build && python3 tests/system/compare.py 20000",
+    ),
 ]
 
 

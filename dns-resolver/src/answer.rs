@@ -28,6 +28,9 @@ mod tests;
 /// The most CNAMEs in an answer, synthesised ones included; a longer chain is the resolver's to go on with.
 pub const MAX_LINKS: usize = 16;
 
+/// The most servers of a delegation whose addresses are looked for in other names.
+const MAX_SIBLINGS: usize = 8;
+
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
@@ -132,7 +135,7 @@ impl Search<'_> {
             self.negative(ResponseCode::NXDomain);
             return Ok(None);
         };
-        Ok(self.within(qname, relative, &records))
+        self.within(qname, relative, &records)
     }
 
     fn records(&mut self, name: Name) -> Result<Option<Arc<Records>>, ZoneError> {
@@ -145,7 +148,7 @@ impl Search<'_> {
     }
 
     /// Answers from a registered name's records: goes down from its apex along `relative` (leftmost first).
-    fn within(&mut self, qname: &DnsName, relative: &[&[u8]], records: &Records) -> Option<DnsName> {
+    fn within(&mut self, qname: &DnsName, relative: &[&[u8]], records: &Records) -> Result<Option<DnsName>, ZoneError> {
         let top = Node::apex(records);
         let (mut node, mut rest) = (top, relative);
         loop {
@@ -154,24 +157,24 @@ impl Search<'_> {
             if let Some(ns) = data.get(rtype::NS).filter(|_| !is_parent_side) {
                 let cut = ancestor(qname, rest.len());
                 let name = ancestor(qname, relative.len());
-                self.refer(&cut, ns, data, &name, top);
-                return None;
+                self.refer(&cut, ns, data, &name, top)?;
+                return Ok(None);
             }
             let Some((label, further)) = rest.split_last() else {
-                return self.at_data(qname, data);
+                return Ok(self.at_data(qname, data));
             };
             if let Some(dname) = data.get(rtype::DNAME) {
-                return self.redirect(qname, rest, dname);
+                return Ok(self.redirect(qname, rest, dname));
             }
             let child = node.child(label);
             if !child.exists() {
                 // This node is the closest encloser.
                 let wildcard = node.child(b"*");
                 if wildcard.exists() {
-                    return self.at_data(qname, wildcard.data());
+                    return Ok(self.at_data(qname, wildcard.data()));
                 }
                 self.negative(ResponseCode::NXDomain);
-                return None;
+                return Ok(None);
             }
             (node, rest) = (child, further);
         }
@@ -196,7 +199,8 @@ impl Search<'_> {
             }
             return None;
         }
-        let Some(cname) = cname else {
+        // A CNAME does not stand in for the NSEC beside it (RFC 4035 2.5).
+        let Some(cname) = cname.filter(|_| self.qtype != rtype::NSEC) else {
             self.negative(ResponseCode::NoError);
             return None;
         };
@@ -227,14 +231,21 @@ impl Search<'_> {
         };
         let rdata = wire(&renamed);
         self.out.answer.push(Rr { owner: qname.clone(), rtype: rtype::CNAME, ttl: dname.ttl, rdata });
-        if matches!(self.qtype, rtype::CNAME | rtype::ANY) {
+        if self.qtype == rtype::CNAME {
             return None;
         }
         self.unvisited(Some(renamed))
     }
 
     /// Refers to the servers of the delegation at `cut`, within the records of `name`.
-    fn refer(&mut self, cut: &DnsName, ns: &RecordSet, data: Data<'_>, name: &DnsName, top: Node<'_>) {
+    fn refer(
+        &mut self,
+        cut: &DnsName,
+        ns: &RecordSet,
+        data: Data<'_>,
+        name: &DnsName,
+        top: Node<'_>,
+    ) -> Result<(), ZoneError> {
         // After an alias the answer section is still ours (RFC 1034 4.3.1).
         self.out.aa &= !self.out.answer.is_empty();
         push(&mut self.out.authority, cut, ns);
@@ -242,7 +253,6 @@ impl Search<'_> {
             push(&mut self.out.authority, cut, ds);
         }
         let mut hosts: Vec<DnsName> = ns.rdatas.iter().filter_map(|rdata| rdata::target(rdata)).collect();
-        hosts.retain(|host| name.zone_of(host));
         hosts.iter_mut().for_each(|host| *host = host.to_lowercase());
         hosts.sort_unstable();
         hosts.dedup();
@@ -252,9 +262,28 @@ impl Search<'_> {
             self.push_addresses(host, name, top);
         }
         self.out.required = self.out.additional.len();
-        for host in &known {
+        for host in known.iter().filter(|host| name.zone_of(host)) {
             self.push_addresses(host, name, top);
         }
+        for host in known.iter().filter(|host| !name.zone_of(host)).take(MAX_SIBLINGS) {
+            self.push_sibling(host)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the addresses that `host` has in somebody else's name: two names that are each other's servers would
+    /// otherwise lead nowhere (RFC 9471 2.3, 3.2).
+    fn push_sibling(&mut self, host: &DnsName) -> Result<(), ZoneError> {
+        let labels: Vec<&[u8]> = host.iter().collect();
+        let [.., label, tld] = labels.as_slice() else { return Ok(()) };
+        if *tld != self.zone.tld().as_bytes() {
+            return Ok(());
+        }
+        let Ok(name) = Name::from_bytes(label) else { return Ok(()) };
+        if let Some(records) = self.records(name)? {
+            self.push_addresses(host, &host.trim_to(2), Node::apex(&records));
+        }
+        Ok(())
     }
 
     fn push_addresses(&mut self, host: &DnsName, name: &DnsName, top: Node<'_>) {

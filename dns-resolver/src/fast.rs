@@ -200,7 +200,7 @@ fn respond(
         }
         Found::NoData | Found::NoName => put_soa(out, zone, query.tld_at),
     }
-    asked.put_opt(limit, 0, out)?;
+    asked.put_opt(payload_max.max(UDP_MIN), 0, out)?;
     if out.len() > usize::from(limit) { Err(Elsewhere) } else { Ok(()) }
 }
 

@@ -1,20 +1,17 @@
-//! The full server for one packet: hickory's reader, our handler, hickory's writer.
+//! The full server for one packet: hickory's reader, our handler, our writer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use futures::{FutureExt, StreamExt};
-use hickory_proto::op::{Header, MessageType, ResponseCode};
+use hickory_proto::op::{Header, MessageType, Metadata, ResponseCode};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
-use hickory_server::net::BufDnsStreamHandle;
-use hickory_server::net::runtime::TokioTime;
 use hickory_server::net::xfer::Protocol;
-use hickory_server::server::{Request, RequestHandler, ResponseHandle, ResponseHandler};
-use hickory_server::zone_handler::{MessageResponseBuilder, Queries};
+use hickory_server::server::Request;
 
 use crate::guard::Guard;
 use crate::handler::Handler;
-use crate::server::Config;
+use crate::message::{self, Parts};
+use crate::server::{Config, UDP_MIN};
 use crate::zone::{Zone, Zones};
 
 /// Answers every packet, one at a time.
@@ -55,29 +52,20 @@ impl Full {
     /// A packet that has a header and no message after it is told so (FORMERR).
     #[must_use]
     pub fn answer(&self, packet: &[u8], from: SocketAddr, protocol: Protocol) -> Option<Vec<u8>> {
-        // Nothing in it waits, so it is done when it was polled once.
-        answer(&self.0, packet, from, protocol).now_or_never().flatten()
-    }
-}
-
-async fn answer(handler: &Handler, packet: &[u8], from: SocketAddr, protocol: Protocol) -> Option<Vec<u8>> {
-    let header = Header::read(&mut BinDecoder::new(packet)).ok()?;
-    if header.metadata.message_type == MessageType::Response {
-        return None;
-    }
-    let (sender, mut sent) = BufDnsStreamHandle::new(from);
-    let mut out = ResponseHandle::new(from, sender, protocol);
-    match Request::from_bytes(packet.to_vec(), from, protocol) {
-        Ok(request) => {
-            handler.handle_request::<_, TokioTime>(&request, out).await;
+        let header = Header::read(&mut BinDecoder::new(packet)).ok()?;
+        if header.metadata.message_type == MessageType::Response {
+            return None;
         }
-        Err(error) => {
-            tracing::debug!(%from, %error, "not a message");
-            let none = Queries::read(&mut BinDecoder::new(&[]), 0).ok()?;
-            let message = MessageResponseBuilder::new(&none, None).error_msg(&header.metadata, ResponseCode::FormErr);
-            out.send_response(message).await.ok()?;
-        }
+        let written = match Request::from_bytes(packet.to_vec(), from, protocol) {
+            Ok(request) => self.0.answer(&request),
+            Err(error) => {
+                tracing::debug!(%from, %error, "not a message");
+                let mut metadata = Metadata::response_from_request(&header.metadata);
+                metadata.response_code = ResponseCode::FormErr;
+                let parts = Parts { metadata: &metadata, question: &[], sections: [&[]; 3], edns: None };
+                message::encode(&parts, UDP_MIN.into()).map(|encoded| encoded.bytes)
+            }
+        };
+        written.inspect_err(|error| tracing::error!(%from, %error, "an answer could not be written")).ok()
     }
-    // It was sent before the handler returned.
-    sent.next().now_or_never().flatten().map(|message| message.into_parts().0)
 }

@@ -1,28 +1,25 @@
-//! From a request to a message: what hickory-server calls for each one.
+//! From a request, as hickory-server reads it, to a message.
 //!
 //! RDATA is put out as it is stored, every type as an opaque one. A message is whole or says that it is not: where its
-//! records do not fit, none is sent and TC is set (RFC 2181 9), and the OPT record always has its place.
+//! records do not fit, TC is set, and of the answer the RRsets are sent that do (RFC 2181 9). The OPT record always has its
+//! place.
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use hickory_proto::ProtoError;
-use hickory_proto::op::{
-    Edns, EmitAndCount, Header, HeaderCounts, LowerQuery, Metadata, OpCode, ResponseCode, emit_message_parts,
-};
+use hickory_proto::op::{Edns, LowerQuery, Metadata, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::NULL;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{RData, Record, RecordType};
-use hickory_proto::serialize::binary::{BinDecoder, BinEncoder};
-use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
-use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
-use hickory_server::zone_handler::{MessageResponseBuilder, Queries};
+use hickory_server::server::Request;
 
 use crate::answer::{Answer, Question, Rr, answer};
 use crate::extended::{self, ExtendedError};
 use crate::guard::Guard;
 use crate::guard::cookie::{self, Cookie};
+use crate::message::{self, Parts};
+use crate::rdata::rtype;
 use crate::server::{Config, UDP_MIN};
 use crate::zone::{Zone, Zones};
 
@@ -70,12 +67,30 @@ impl Handler {
         self.zones.current()
     }
 
+    /// The answer's bytes.
+    pub fn answer(&self, request: &Request) -> Result<Vec<u8>, ProtoError> {
+        let reply = self.reply(request);
+        // A question that is not one is not repeated.
+        let question = only_query(request).map_or(&[][..], |_| request.queries.as_bytes());
+        message::encode(&reply.parts(question), usize::from(self.limit(request))).map(|encoded| encoded.bytes)
+    }
+
+    /// The most bytes that may be sent.
+    fn limit(&self, request: &Request) -> u16 {
+        match (request.protocol(), &request.edns) {
+            (Protocol::Udp, Some(theirs)) => theirs.max_payload().min(self.config.udp_payload).max(UDP_MIN),
+            (Protocol::Udp, None) => UDP_MIN,
+            _ => u16::MAX,
+        }
+    }
+
     fn reply(&self, request: &Request) -> Reply {
         let mut metadata = Metadata::response_from_request(&request.metadata);
         let cookie = self.cookie(request);
         let edns = request.edns.as_ref().map(|theirs| {
             let mut ours = Edns::new();
-            ours.set_max_payload(theirs.max_payload().min(self.config.udp_payload).max(UDP_MIN));
+            // What may be sent to us; what is sent depends on theirs (RFC 6891 6.2.4).
+            ours.set_max_payload(self.config.udp_payload.max(UDP_MIN));
             ours.set_dnssec_ok(theirs.flags().dnssec_ok);
             let options = ours.options_mut();
             if let Some(cookie) = cookie.answer() {
@@ -108,13 +123,17 @@ impl Handler {
         };
         let zone = self.zone();
         match answer(&*zone, &self.config.ns_addresses, &question) {
-            Ok(answer) => {
+            Ok(mut answer) => {
+                if edns.as_ref().is_none_or(|edns| !edns.flags().dnssec_ok) {
+                    // Only who asks for DNSSEC is told of it beside a referral (RFC 4035 3.1).
+                    answer.authority.retain(|rr| rr.rtype != rtype::DS);
+                }
                 let mut reply = reply(answer.rcode, answer.aa);
                 if let Some(edns) = &mut reply.edns {
                     let error = extended::of(&*zone, &question, &answer).map(ExtendedError::option);
                     error.into_iter().for_each(|error| edns.options_mut().insert(error));
                 }
-                fill(reply, answer, request, query)
+                fill(reply, answer, request, query, self.limit(request))
             }
             Err(error) => {
                 tracing::error!(%error, "a query could not be answered");
@@ -139,27 +158,10 @@ impl Handler {
     }
 }
 
-#[async_trait]
-impl RequestHandler for Handler {
-    async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut out: R) -> ResponseInfo {
-        let reply = self.reply(request);
-        // A question that is not one is not repeated.
-        let none = Queries::read(&mut BinDecoder::new(&[]), 0).ok();
-        let queries = match (only_query(request), &none) {
-            (None, Some(none)) => none,
-            _ => &request.queries,
-        };
-        let message = MessageResponseBuilder::new(queries, reply.edns.as_ref()).build(
-            reply.metadata,
-            &reply.answer,
-            &reply.authority,
-            &[],
-            &reply.additional,
-        );
-        out.send_response(message).await.unwrap_or_else(|error| {
-            tracing::debug!(%error, "an answer could not be sent");
-            Header { metadata: reply.metadata, counts: HeaderCounts::default() }.into()
-        })
+impl Reply {
+    fn parts<'a>(&'a self, question: &'a [u8]) -> Parts<'a> {
+        let sections = [self.answer.as_slice(), &self.authority, &self.additional];
+        Parts { metadata: &self.metadata, question, sections, edns: self.edns.as_ref() }
     }
 }
 
@@ -170,13 +172,8 @@ fn only_query(request: &Request) -> Option<&LowerQuery> {
     (request.queries.as_bytes().len() == name + 1 + 4).then_some(query)
 }
 
-/// Puts an answer's records into `reply`, as far as they fit.
-fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery) -> Reply {
-    let limit = match (request.protocol(), &reply.edns) {
-        (Protocol::Udp, Some(edns)) => edns.max_payload(),
-        (Protocol::Udp, None) => UDP_MIN,
-        _ => u16::MAX,
-    };
+/// Puts an answer's records into `reply`, as far as they fit into `limit` bytes.
+fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery, limit: u16) -> Reply {
     let records = |rrs: Vec<Rr>| -> Vec<Record> { rrs.into_iter().map(|rr| record(rr, query)).collect() };
     let question = request.queries.as_bytes();
     let bound = |rrs: &[Rr]| rrs.iter().map(|rr| rr.owner.len() + 1 + 10 + rr.rdata.len()).sum::<usize>();
@@ -194,33 +191,37 @@ fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery)
         return reply;
     }
     // Compression may help: only an encoder can tell.
-    let fitting = fitting(&reply, question, limit).unwrap_or_default();
-    if usize::from(fitting.answers) < reply.answer.len()
-        || usize::from(fitting.authorities) < reply.authority.len()
-        || usize::from(fitting.additionals) < required
-    {
+    let counts = message::encode(&reply.parts(question), usize::from(limit)).map(|encoded| encoded.counts);
+    let [answers, authorities, additionals] = counts.unwrap_or_default();
+    if answers < reply.answer.len() || authorities < reply.authority.len() || additionals < required {
         if request.protocol() == Protocol::Udp {
             reply.metadata.truncation = true;
+            keep_whole(&mut reply.answer, answers, 0);
         } else {
             reply.metadata.response_code = ResponseCode::ServFail;
             reply.metadata.authoritative = false;
+            reply.answer.clear();
         }
-        reply.answer.clear();
         reply.authority.clear();
         reply.additional.clear();
         return reply;
     }
-    // Addresses that can be found elsewhere are left out by whole RRsets, which is no truncation.
-    let mut keep = usize::from(fitting.additionals).min(reply.additional.len());
+    // Addresses that can be found elsewhere are left out, which is no truncation.
+    keep_whole(&mut reply.additional, additionals, required);
+    reply
+}
+
+/// Keeps the RRsets that are whole among the first `fitting` records, and the first `required` records in any case.
+fn keep_whole(section: &mut Vec<Record>, fitting: usize, required: usize) {
+    let mut keep = fitting.min(section.len());
     while keep > required
-        && let (Some(last), Some(lost)) = (reply.additional.get(keep - 1), reply.additional.get(keep))
+        && let (Some(last), Some(lost)) = (section.get(keep - 1), section.get(keep))
         && last.name == lost.name
         && last.record_type() == lost.record_type()
     {
         keep -= 1;
     }
-    reply.additional.truncate(keep);
-    reply
+    section.truncate(keep);
 }
 
 /// Bytes of the OPT record.
@@ -237,34 +238,4 @@ fn record(rr: Rr, query: &LowerQuery) -> Record {
     let mut opaque = NULL::new();
     opaque.anything = rr.rdata;
     Record::from_rdata(owner, rr.ttl, RData::Unknown { code: RecordType::from(rr.rtype), rdata: opaque })
-}
-
-/// How many records of each section fit beside the question and an OPT record.
-fn fitting(reply: &Reply, question: &[u8], limit: u16) -> Result<HeaderCounts, ProtoError> {
-    let mut bytes = Vec::with_capacity(usize::from(limit));
-    let mut encoder = BinEncoder::new(&mut bytes);
-    encoder.set_max_size(limit.saturating_sub(opt_len(reply.edns.as_ref())));
-    let header = emit_message_parts(
-        &reply.metadata,
-        &mut RawQuestion(question),
-        &mut reply.answer.iter(),
-        &mut reply.authority.iter(),
-        &mut reply.additional.iter(),
-        None,
-        None,
-        &mut encoder,
-    )?;
-    Ok(header.counts)
-}
-
-/// The question as hickory-server repeats it: bytes that no later name matches, so none is compressed by it.
-struct RawQuestion<'a>(&'a [u8]);
-
-impl EmitAndCount for RawQuestion<'_> {
-    fn emit(&mut self, encoder: &mut BinEncoder<'_>) -> Result<usize, ProtoError> {
-        let start = encoder.offset();
-        encoder.emit_vec(self.0)?;
-        encoder.store_label_pointer(start, encoder.offset());
-        Ok(1)
-    }
 }

@@ -19,6 +19,7 @@ pub mod fast;
 pub mod full;
 pub mod guard;
 mod handler;
+mod message;
 mod node;
 mod rdata;
 pub mod server;

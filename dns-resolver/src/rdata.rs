@@ -16,6 +16,7 @@ pub(crate) mod rtype {
     pub const AAAA: u16 = 28;
     pub const DNAME: u16 = 39;
     pub const DS: u16 = 43;
+    pub const NSEC: u16 = 47;
     pub const IXFR: u16 = 251;
     pub const AXFR: u16 = 252;
     pub const ANY: u16 = 255;

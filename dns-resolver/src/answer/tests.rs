@@ -216,7 +216,7 @@ fn dnames() {
          www.alice.p2p. CNAME
             NOERROR aa | alice.p2p. DNAME bob.p2p.; www.alice.p2p. CNAME www.bob.p2p.
          www.alice.p2p. ANY
-            NOERROR aa | alice.p2p. DNAME bob.p2p.; www.alice.p2p. CNAME www.bob.p2p.
+            NOERROR aa | alice.p2p. DNAME bob.p2p.; www.alice.p2p. CNAME www.bob.p2p.; www.bob.p2p. 3789 HINFO RFC8482
          a.b.alice.p2p. A
             NXDOMAIN aa | alice.p2p. DNAME bob.p2p.; a.b.alice.p2p. CNAME a.b.bob.p2p. | SOA
          a.sub.out.p2p. A
@@ -349,12 +349,39 @@ fn delegations() {
 }
 
 #[test]
-fn glue_is_only_for_hosts_within_the_name() {
+fn servers_in_each_others_names_are_found() {
     let zone = FakeZone::default()
-        .with("alice", "sub NS ns.alice.example.\nsub NS example.\nsub NS ns.bob.p2p.\nns A 192.0.2.1")
-        .with("bob", "ns A 192.0.2.2");
-    let answer = zone.ask("www.sub.alice.p2p. A");
-    assert_eq!((answer.authority.len(), answer.additional, answer.required), (3, vec![], 0));
+        .with("alice", "@ NS ns.bob.p2p.\n@ NS ns.example.\n@ NS ns.dotp2p.p2p.\n@ NS p2p.\nns A 192.0.2.1")
+        .with("bob", "@ NS ns.alice.p2p.\nns A 192.0.2.2");
+    check(
+        &zone,
+        "www.alice.p2p. A
+            NOERROR |  | alice.p2p. NS ns.bob.p2p.; alice.p2p. NS ns.dotp2p.p2p.; alice.p2p. NS ns.example.; alice.p2p. NS p2p. | ns.bob.p2p. A 192.0.2.2
+         bob.p2p. A
+            NOERROR |  | bob.p2p. NS ns.alice.p2p. | ns.alice.p2p. A 192.0.2.1",
+    );
+    assert_eq!(zone.ask("alice.p2p. A").required, 0);
+}
+
+#[test]
+fn a_delegation_to_everybody_reads_few_names() {
+    let lines: String = (0..60).map(|at| format!("@ NS ns.n{at}.p2p.\n")).collect();
+    let zone = (0..60)
+        .fold(FakeZone::default().with("alice", &lines), |zone, at| zone.with(&format!("n{at}"), "ns A 192.0.2.1"));
+    let answer = zone.ask("alice.p2p. A");
+    assert_eq!((answer.authority.len(), answer.additional.len()), (60, MAX_SIBLINGS));
+}
+
+#[test]
+fn an_alias_does_not_stand_for_the_nsec_beside_it() {
+    let zone = FakeZone::default().with("alice", "www CNAME @\n*.wild CNAME nowhere");
+    check(
+        &zone,
+        "www.alice.p2p. NSEC
+            NOERROR aa |  | SOA
+         x.wild.alice.p2p. NSEC
+            NOERROR aa |  | SOA",
+    );
 }
 
 #[test]

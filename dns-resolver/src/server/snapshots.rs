@@ -108,7 +108,6 @@ async fn a_referral() {
     ;www.sub.alice.p2p.	IN	A
     ;; AUTHORITY
     sub.alice.p2p. 60 IN NS ns.sub.alice.p2p.
-    sub.alice.p2p. 60 IN TYPE43 \# 8 00010D02AABBCCDD
     ;; ADDITIONAL
     ns.sub.alice.p2p. 60 IN A 192.0.2.53
     ns.sub.alice.p2p. 60 IN AAAA 2001:db8::53
@@ -120,7 +119,7 @@ async fn no_data() {
     insta::assert_snapshot!(ask("alice.p2p. SRV", Some(512)).await, @"
     ;; status: NOERROR, id: 4711
     ;; flags: qr aa rd
-    ;; EDNS: version 0; flags: ; udp: 512
+    ;; EDNS: version 0; flags: ; udp: 1232
     ;alice.p2p.	IN	SRV
     ;; AUTHORITY
     p2p. 60 IN SOA ns.dotp2p.p2p. hostmaster.dotp2p.p2p. 2026 1800 900 604800 60

@@ -131,7 +131,7 @@ async fn an_answer_is_whole_or_truncated() {
             assert_eq!(message(&full).answers.len(), count);
             assert!(!message(&full).metadata.truncation);
             let short_message = message(&short);
-            assert_eq!(short_message.edns.as_ref().map(|edns| usize::from(edns.max_payload())), payload.map(|_| limit));
+            assert_eq!(short_message.edns.as_ref().map(|edns| edns.max_payload()), payload.map(|_| 1_232));
             if short_message.metadata.truncation {
                 truncated += 1;
                 assert!(full.len() > limit && short.len() < 64, "{count} in {limit}");
@@ -162,7 +162,7 @@ async fn what_fits_no_message_is_an_error() {
 #[tokio::test]
 async fn glue_that_is_needed_is_never_left_out_silently() {
     let hosts = |below: &str| -> String {
-        (0..9)
+        (0..14)
             .map(|at| {
                 format!(
                     "sub NS {}{at}.{below}\nns{at}.x.sub A 10.0.0.{at}\n{}{at}.{below} AAAA 2001:db8::{at}\n",
@@ -177,8 +177,45 @@ async fn glue_that_is_needed_is_never_left_out_silently() {
     assert!(needed.metadata.truncation && needed.additionals.is_empty() && needed.edns.is_some());
     let known = message(&udp(&server, &query(1, "www.sub.known.p2p. A", Some(1_232))).await);
     assert!(!known.metadata.truncation && known.edns.is_some());
-    assert_eq!(known.authorities.len(), 9);
-    assert!((1..9).contains(&known.additionals.len()), "{}", known.additionals.len());
+    assert_eq!(known.authorities.len(), 14);
+    assert!((1..14).contains(&known.additionals.len()), "{}", known.additionals.len());
+}
+
+#[tokio::test]
+async fn of_a_truncated_answer_the_rrsets_that_fit_are_sent() {
+    let text: String = (0..60).map(|at| format!("end TXT text-{at}\n")).collect();
+    let server = start(FakeZone::default().with("alice", &format!("www CNAME next\nnext CNAME end\n{text}"))).await;
+    let got = message(&udp(&server, &query(1, "www.alice.p2p. TXT", None)).await);
+    assert!(got.metadata.truncation && got.metadata.authoritative);
+    assert_eq!(
+        got.answers.iter().map(|rr| rr.name.to_string()).collect::<Vec<_>>(),
+        ["www.alice.p2p.", "next.alice.p2p."]
+    );
+}
+
+#[tokio::test]
+async fn names_in_rdata_do_not_truncate_an_answer_that_fits() {
+    let hosts: String = (0..14).map(|at| format!("sub NS name-server-{at}.far.example.\n")).collect();
+    let server = start(FakeZone::default().with("alice", &hosts)).await;
+    let got = message(&udp(&server, &query(1, "sub.alice.p2p. A", None)).await);
+    assert_eq!((got.metadata.truncation, got.authorities.len()), (false, 14));
+}
+
+#[tokio::test]
+async fn ds_is_told_only_to_who_asks_for_dnssec() {
+    let zone = FakeZone::default().with(
+        "alice",
+        r"sub NS ns.example.
+        sub DS \# 00010d02aabbccdd",
+    );
+    let server = start(zone).await;
+    let mut sent = query(1, "www.sub.alice.p2p. A", Some(1_232));
+    assert_eq!(message(&udp(&server, &sent).await).authorities.len(), 1);
+    assert_eq!(message(&udp(&server, &query(1, "www.sub.alice.p2p. DS", None)).await).authorities.len(), 1);
+    assert_eq!(message(&udp(&server, &query(1, "sub.alice.p2p. DS", None)).await).answers.len(), 1);
+    let flags_at = sent.len() - 4;
+    sent[flags_at] |= 0x80;
+    assert_eq!(message(&udp(&server, &sent).await).authorities.len(), 2);
 }
 
 #[tokio::test]
