@@ -3,8 +3,8 @@
 //! - `query`: a packet as a question, if it is a plain one.
 //! - `sets`: a name's canonical records (R1 to R9), read where they lie. They are sorted, bounded and hold RDATA in wire form,
 //!   so an answer is copied out of them and nothing has to be prepared.
-//! - [`answer_into`], [`answer_all`]: data, NODATA and NXDOMAIN. Whatever else a question may come to (delegations, aliases, wildcards, ANY,
-//!   an answer that does not fit, a name that cannot be read) is [`Elsewhere`]: the full server's.
+//! - [`answer_into`], [`answer_all`]: data, NODATA and NXDOMAIN. Whatever else a question may come to (delegations, aliases,
+//!   wildcards, ANY, signatures, an answer that does not fit, a name that cannot be read) is [`Elsewhere`]: the full server's.
 //!
 //! Nothing is allocated but what `out` needs to grow. A property holds the answers to those of the full server.
 
@@ -33,16 +33,24 @@ const RD: u8 = 0x01;
 const CD: u8 = 0x10;
 const NX_DOMAIN: u8 = 3;
 
+/// What the server is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The most bytes of an answer over UDP, at least 512.
+    pub payload_max: u16,
+    /// Whether the zone is signed: who asks with DO is then answered elsewhere.
+    pub signed: bool,
+}
+
 /// Packets that are answered together at most.
 pub const BATCH: usize = 64;
 
 /// Puts the answer to `packet`, which came over UDP, into `out`.
 ///
-/// - `payload_max`: the most bytes that are sent, at least 512.
 /// - Errors: the full server is to be asked; `out` holds nothing of use.
-pub fn answer_into(zone: &dyn Zone, packet: &[u8], payload_max: u16, out: &mut Vec<u8>) -> Result<(), Elsewhere> {
+pub fn answer_into(zone: &dyn Zone, packet: &[u8], terms: Terms, out: &mut Vec<u8>) -> Result<(), Elsewhere> {
     let mut result = [Err(Elsewhere)];
-    answer_all(zone, &[packet], payload_max, std::slice::from_mut(out), &mut result);
+    answer_all(zone, &[packet], terms, std::slice::from_mut(out), &mut result);
     result[0]
 }
 
@@ -51,14 +59,15 @@ pub fn answer_into(zone: &dyn Zone, packet: &[u8], payload_max: u16, out: &mut V
 pub fn answer_all(
     zone: &dyn Zone,
     packets: &[&[u8]],
-    payload_max: u16,
+    terms: Terms,
     outs: &mut [Vec<u8>],
     results: &mut [Result<(), Elsewhere>],
 ) {
     let queries: [Option<Query>; BATCH] = std::array::from_fn(|at| {
         let query = Query::read(packets.get(at)?)?;
         let (label, _) = query.below(zone.tld().as_bytes())?;
-        (label != apex::SERVERS && !is_meta(query.qtype)).then_some(query)
+        let wants_proofs = terms.signed && query.edns_flags != 0;
+        (label != apex::SERVERS && !is_meta(query.qtype) && !wants_proofs).then_some(query)
     });
     let mut labels: [&[u8]; BATCH] = [&[]; BATCH];
     let mut count = 0;
@@ -73,7 +82,7 @@ pub fn answer_all(
     let mut encoded = encoded.iter();
     for (((packet, query), out), result) in packets.iter().zip(&queries).zip(outs).zip(results) {
         *result = match query.as_ref().and_then(|query| Some((query, encoded.next()?))) {
-            Some((query, encoded)) => respond(zone, packet, query, encoded, payload_max, out),
+            Some((query, encoded)) => respond(zone, packet, query, encoded, terms.payload_max, out),
             None => Err(Elsewhere),
         };
     }
@@ -129,9 +138,9 @@ fn respond(
     if out.len() > limit { Err(Elsewhere) } else { Ok(()) }
 }
 
-/// Types that are no data: 128 to 255, and OPT. ANY and transfers are among them.
+/// Types that are no data: 128 to 255, and OPT; ANY and transfers are among them. And what a signed zone makes up itself.
 const fn is_meta(qtype: u16) -> bool {
-    matches!(qtype, 0 | OPT | 128..=255)
+    matches!(qtype, 0 | OPT | rtype::RRSIG | rtype::NSEC | 128..=255)
 }
 
 fn put_u16s(out: &mut Vec<u8>, numbers: &[u16]) {

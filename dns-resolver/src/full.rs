@@ -12,6 +12,8 @@ use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandle, ResponseHandler};
 use hickory_server::zone_handler::{MessageResponseBuilder, Queries};
 
+use crate::dnssec::signer::Signer;
+use crate::fast::Terms;
 use crate::handler::Handler;
 use crate::server::Config;
 use crate::zone::{Zone, Zones};
@@ -23,19 +25,24 @@ pub struct Full(Handler);
 impl Full {
     /// Answers from `zones`.
     pub fn new(zones: impl Zones, config: Config) -> Self {
-        Self(Handler::new(zones, config))
+        Self(Handler::new(zones, config, None))
+    }
+
+    /// The same, signed by `signer` if there is one.
+    pub fn signed(zones: impl Zones, config: Config, signer: Option<Arc<Signer>>) -> Self {
+        Self(Handler::new(zones, config, signer))
+    }
+
+    /// What the fast path must know.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms { payload_max: self.0.udp_payload(), signed: self.0.signs() }
     }
 
     /// The newest zone.
     #[must_use]
     pub fn zone(&self) -> Arc<dyn Zone> {
         self.0.zone()
-    }
-
-    /// The most bytes of an answer over UDP.
-    #[must_use]
-    pub fn udp_payload(&self) -> u16 {
-        self.0.udp_payload()
     }
 
     pub(crate) fn handler(&self) -> Handler {

@@ -3,6 +3,7 @@
 //! RDATA is put out as it is stored, every type as an opaque one. A message is whole or says that it is not: where its
 //! records do not fit, none is sent and TC is set (RFC 2181 9), and the OPT record always has its place.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,7 +19,8 @@ use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::{MessageResponseBuilder, Queries};
 
-use crate::answer::{Answer, Question, Rr, answer};
+use crate::answer::{Answer, Question, Rr, answer_with};
+use crate::dnssec::signer::Signer;
 use crate::server::{Config, UDP_MIN};
 use crate::zone::{Zone, Zones};
 
@@ -32,6 +34,8 @@ const OPT_LEN: u16 = 11;
 pub(crate) struct Handler {
     zones: Arc<dyn Zones>,
     config: Arc<Config>,
+    /// `None`: the zone is not signed.
+    signer: Option<Arc<Signer>>,
 }
 
 /// A message, but for its question.
@@ -44,8 +48,13 @@ struct Reply {
 }
 
 impl Handler {
-    pub fn new(zones: impl Zones, config: Config) -> Self {
-        Self { zones: Arc::new(zones), config: Arc::new(config) }
+    pub fn new(zones: impl Zones, config: Config, signer: Option<Arc<Signer>>) -> Self {
+        Self { zones: Arc::new(zones), config: Arc::new(config), signer }
+    }
+
+    /// Whether the zone is signed.
+    pub fn signs(&self) -> bool {
+        self.signer.is_some()
     }
 
     /// The newest zone.
@@ -85,13 +94,24 @@ impl Handler {
             qtype: query.query_type().into(),
             qclass: query.query_class().into(),
         };
-        match answer(&*self.zone(), &self.config.ns_addresses, &question) {
+        let proofs = edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
+        match self.answer(&question, proofs) {
             Ok(answer) => fill(reply(answer.rcode, answer.aa), answer, request, query),
             Err(error) => {
                 tracing::error!(%error, "a query could not be answered");
                 reply(ResponseCode::ServFail, false)
             }
         }
+    }
+
+    /// The answer from the newest zone, with signatures where `proofs` are wanted.
+    fn answer(&self, question: &Question, proofs: bool) -> Result<Answer, Box<dyn Error>> {
+        let (zone, servers) = (self.zone(), &self.config.ns_addresses);
+        let Some(signer) = &self.signer else { return Ok(answer_with(&*zone, servers, question, None)?) };
+        let keys = signer.keys();
+        let mut answer = answer_with(&*zone, servers, question, Some(keys.added(proofs)))?;
+        signer.sign(&keys, &mut answer, proofs)?;
+        Ok(answer)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_server::Server;
@@ -9,6 +10,8 @@ use hickory_server::net::NetError;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
+use crate::dnssec::key::Algorithm;
+use crate::dnssec::signer::Signer;
 use crate::full::Full;
 use crate::handler::Handler;
 use crate::udp::{Sockets, Workers};
@@ -38,6 +41,10 @@ pub struct Config {
     pub udp_payload: u16,
     /// Seconds after which an idle TCP connection is closed.
     pub tcp_timeout_s: u64,
+    /// Whether the zone is signed, for those who ask with DO.
+    pub dnssec: bool,
+    /// How the key signs that is made where there is none.
+    pub dnssec_algorithm: Algorithm,
 }
 
 impl Default for Config {
@@ -46,6 +53,8 @@ impl Default for Config {
             ns_addresses: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             udp_payload: 1_232,
             tcp_timeout_s: 10,
+            dnssec: true,
+            dnssec_algorithm: Algorithm::default(),
         }
     }
 }
@@ -84,6 +93,16 @@ impl DnsServer {
     /// - `addrs`: port 0 stands for any port that is free for both.
     /// - Errors: an address that cannot be had; then nothing is listened on.
     pub async fn bind(addrs: &[SocketAddr], zones: impl Zones, config: Config) -> Result<Self, DnsError> {
+        Self::bind_signed(addrs, zones, config, None).await
+    }
+
+    /// The same, signed by `signer` if there is one and the configuration does not say no.
+    pub async fn bind_signed(
+        addrs: &[SocketAddr],
+        zones: impl Zones,
+        config: Config,
+        signer: Option<Arc<Signer>>,
+    ) -> Result<Self, DnsError> {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let mut local_addrs = Vec::with_capacity(addrs.len());
         let (mut sockets, mut listeners) = (Vec::with_capacity(addrs.len()), Vec::with_capacity(addrs.len()));
@@ -94,7 +113,8 @@ impl DnsServer {
             listeners.push(listener);
         }
         let timeout = Duration::from_secs(config.tcp_timeout_s);
-        let full = Full::new(zones, config);
+        let signer = signer.filter(|_| config.dnssec);
+        let full = Full::signed(zones, config, signer);
         let mut tcp = Server::new(full.handler());
         for listener in listeners {
             tcp.register_listener(listener, timeout, TCP_RESPONSES);

@@ -108,7 +108,7 @@ async fn a_referral() {
     ;www.sub.alice.p2p.	IN	A
     ;; AUTHORITY
     sub.alice.p2p. 60 IN NS ns.sub.alice.p2p.
-    sub.alice.p2p. 60 IN TYPE43 \# 8 00010D02AABBCCDD
+    sub.alice.p2p. 60 IN DS 1 13 2 AABBCCDD
     ;; ADDITIONAL
     ns.sub.alice.p2p. 60 IN A 192.0.2.53
     ns.sub.alice.p2p. 60 IN AAAA 2001:db8::53

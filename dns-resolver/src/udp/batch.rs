@@ -65,9 +65,9 @@ impl Packets {
         }
         let packets = packets.get(..self.came.len()).unwrap_or_default();
         let mut results = [Err(Elsewhere); BATCH];
-        let (zone, max) = (full.zone(), full.udp_payload());
+        let (zone, terms) = (full.zone(), full.terms());
         // After a panic each is the full server's, by itself.
-        if unless_it_panics(|| fast::answer_all(&*zone, packets, max, &mut self.answers, &mut results)).is_none() {
+        if unless_it_panics(|| fast::answer_all(&*zone, packets, terms, &mut self.answers, &mut results)).is_none() {
             results = [Err(Elsewhere); BATCH];
         }
         self.to.clear();

@@ -39,8 +39,8 @@ impl Packets {
             self.came = None;
             return;
         };
-        let (zone, max) = (full.zone(), full.udp_payload());
-        let fast = unless_it_panics(|| fast::answer_into(&*zone, packet, max, &mut self.answer));
+        let (zone, terms) = (full.zone(), full.terms());
+        let fast = unless_it_panics(|| fast::answer_into(&*zone, packet, terms, &mut self.answer));
         if !matches!(fast, Some(Ok(()))) {
             match unless_it_panics(|| full.answer(packet, from, Protocol::Udp)).flatten() {
                 Some(answer) => self.answer = answer,
