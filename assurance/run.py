@@ -182,6 +182,12 @@ PROMISES = [
         "dig, kdig, drill; the same zone in Knot",
         "cargo build && tests/system/clients.sh && tests/system/knot.sh",
     ),
+    (
+        "dnssec",
+        "A resolver that trusts a node's key believes every answer of it, and nothing else",
+        "Unbound and delv: names of every kind, answers changed on the way, two rolls of the key while questions go on",
+        "cargo build && python3 tests/system/dnssec.py 10000",
+    ),
 ]
 
 

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::BoolishValueParser;
 use dotp2p_chain::key::{AddressError, PublicKey};
 use dotp2p_chain::params::{Deployment, Params, RulesError};
+use dotp2p_dns::dnssec::key::Algorithm;
 use dotp2p_network::peer_text::{AddressTextError, Multiaddr, check_peer_text};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -100,6 +101,13 @@ pub struct NodeLayer {
     #[arg(long, value_name = "BOOL", env = "DOTP2P_DNS_PROVISIONAL_UPDATES", hide_env_values = true)]
     #[arg(value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub dns_provisional_updates: Option<bool>,
+    /// Sign answers in DNS, for those who ask for it (DNSSEC) [default: true]
+    #[arg(long, value_name = "BOOL", env = "DOTP2P_DNSSEC", hide_env_values = true)]
+    #[arg(value_parser = BoolishValueParser::new(), hide_possible_values = true)]
+    pub dnssec: Option<bool>,
+    /// How a zone key signs that is made at first start: ecdsap256 or ed25519 [default: ecdsap256]
+    #[arg(long, value_name = "ALGORITHM", env = "DOTP2P_DNSSEC_ALGORITHM", hide_env_values = true)]
+    pub dnssec_algorithm: Option<Algorithm>,
     /// The pre-shared key of a network that needs one [default: the network file's path, ending in .psk]
     #[arg(long, value_name = "FILE", env = "DOTP2P_PSK", hide_env_values = true)]
     pub psk: Option<PathBuf>,
@@ -270,6 +278,10 @@ pub struct NodeSettings {
     pub reindex: bool,
     /// Whether it serves updates before they are mined (L5).
     pub dns_provisional: bool,
+    /// Whether it signs answers in DNS.
+    pub dnssec: bool,
+    /// How a zone key signs that it makes.
+    pub dnssec_algorithm: Algorithm,
     /// Where the pre-shared key is, if that was said or the network needs one.
     pub psk: Option<PathBuf>,
 }
@@ -351,6 +363,8 @@ impl Layer {
                 mine_to: self.node.mine_to.or(below.node.mine_to),
                 reindex: self.node.reindex.or(below.node.reindex),
                 dns_provisional_updates: self.node.dns_provisional_updates.or(below.node.dns_provisional_updates),
+                dnssec: self.node.dnssec.or(below.node.dnssec),
+                dnssec_algorithm: self.node.dnssec_algorithm.or(below.node.dnssec_algorithm),
                 psk: self.node.psk.or(below.node.psk),
             },
         }
@@ -393,6 +407,8 @@ impl NodeLayer {
             mine_to: mine_to.transpose()?,
             reindex: self.reindex.unwrap_or(false),
             dns_provisional: self.dns_provisional_updates.unwrap_or(true),
+            dnssec: self.dnssec.unwrap_or(true),
+            dnssec_algorithm: self.dnssec_algorithm.unwrap_or_default(),
             psk: self.psk.or(psk),
         })
     }

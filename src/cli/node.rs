@@ -18,6 +18,11 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CliError> {
         mine_to: node.mine_to,
         reindex: node.reindex,
         dns_provisional: node.dns_provisional,
+        dns: dotp2p_dns::server::Config {
+            dnssec: node.dnssec,
+            dnssec_algorithm: node.dnssec_algorithm,
+            ..Default::default()
+        },
         peers: PeersConfig {
             listen: node.p2p_listen.clone(),
             peers: node.peers.clone(),

@@ -166,11 +166,14 @@ fn the_manual_is_complete() {
         mine_to,
         reindex,
         dns_provisional_updates,
+        dnssec,
+        dnssec_algorithm,
         psk,
     } = node;
     assert!(rpc_listen.is_some() && dns_listen.is_some() && mine.is_some() && mine_to.is_some());
     assert!(p2p_listen.is_some() && peer.is_some() && no_discovery.is_some());
     assert!(reindex.is_some() && dns_provisional_updates.is_some() && psk.is_some());
+    assert!(dnssec.is_some() && dnssec_algorithm.is_some());
 }
 
 #[test]

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The node against real clients, a real name server, kill -9, power cuts, a full disk, damaged files, and other nodes in
+# The node against real clients, a real name server, real validators, kill -9, power cuts, a full disk, damaged files, and other nodes in
 # network namespaces. Needs `cargo build`, root for the full disk and the namespaces, and the packages that .ci/run installs
-# (bind9-dnsutils knot-dnsutils ldnsutils knot for clients, iproute2 nftables for peers).
+# (bind9-dnsutils knot-dnsutils ldnsutils knot unbound for clients, iproute2 nftables for peers).
 #
 #   tests/system/run.sh
 #
-# How much is tried: KILLS (100), POWERCUT_BLOCKS (40), DISK_FULL_POINTS (20), DAMAGE_CASES (100). In full:
-# KILLS=1000 POWERCUT_BLOCKS=300 DISK_FULL_POINTS=200 DAMAGE_CASES=1000. Of peers: JOIN_BLOCKS (200), ISLANDS_BLOCKS (20), UPDATES
+# How much is tried: DNSSEC_ANSWERS (600), KILLS (100), POWERCUT_BLOCKS (40), DISK_FULL_POINTS (20), DAMAGE_CASES (100). In full:
+# DNSSEC_ANSWERS=10000 KILLS=1000 POWERCUT_BLOCKS=300 DISK_FULL_POINTS=200 DAMAGE_CASES=1000. Of peers: JOIN_BLOCKS (200), ISLANDS_BLOCKS (20), UPDATES
 # (3), IDLE_PEERS (10), HOSTILE (200), FLOOD_PEERS and UNREAD_PEERS (20), IDLE_SECONDS, HOSTILE_SECONDS,
 # FLOOD_SECONDS and UNREAD_SECONDS (10); in full, what peers.py does unless told otherwise.
 set -euo pipefail
@@ -24,6 +24,7 @@ part() {
 
 part ./clients.sh
 part ./knot.sh
+part ./dnssec.py "${DNSSEC_ANSWERS:-600}"
 part ./kill9.py "${KILLS:-100}"
 part ./powercut/powercut.py "${POWERCUT_BLOCKS:-40}"
 part ./disk_full.py "${DISK_FULL_POINTS:-20}"
