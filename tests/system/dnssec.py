@@ -21,10 +21,11 @@ Needs root for a name server of a delegated name on 127.0.0.77 port 53, unbound,
 """
 
 import contextlib
-import json
+import functools
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -183,7 +184,8 @@ class Proxy:
         message = dns.Message(dns.over_tcp(self.node.dns, query))
         qname = tuple(label.lower() for label in message.qname)
         for length in range(len(qname) + 1):
-            change = self.changes.get(qname[length:])
+            # A question, or whatever is asked at and below a name.
+            change = self.changes.get((qname[length:], None if length else message.qtype)) or self.changes.get((qname[length:], None))
             if change:
                 change(message)
         return message.encode()
@@ -225,33 +227,33 @@ def changed(message, is_one, change):
     message.records = [it._replace(rdata=change(it.rdata)) if is_one(it) else it for it in message.records]
 
 
-def flip_signature(message, rng, _):
-    which = rng.choice(sets_of(message))
+def flip_signature(message, rng, _, kinds):
+    which = rng.choice(sets_of(message, *kinds))
     changed(message, lambda it: signs(it, which), lambda data: flipped(data, rng.randrange(18 + 5, len(data)), rng))
 
 
-def flip_signature_head(message, rng, _):
-    which = rng.choice(sets_of(message))
+def flip_signature_head(message, rng, _, kinds):
+    which = rng.choice(sets_of(message, *kinds))
     changed(message, lambda it: signs(it, which), lambda data: flipped(data, rng.randrange(2, 18), rng))
 
 
-def flip_data(message, rng, _):
-    which = rng.choice(sets_of(message))
+def flip_data(message, rng, _, kinds):
+    which = rng.choice(sets_of(message, *kinds))
     one = rng.choice([it for it in message.records if is_of(it, which)])
     changed(message, lambda it: it == one, lambda data: flipped(data, rng.randrange(len(data)), rng))
 
 
-def drop_signature(message, rng, _):
-    which = rng.choice(sets_of(message))
+def drop_signature(message, rng, _, kinds):
+    which = rng.choice(sets_of(message, *kinds))
     message.records = [it for it in message.records if not signs(it, which)]
 
 
-def drop_proof(message, rng, _):
+def drop_proof(message, rng, *_):
     which = rng.choice(sets_of(message, NSEC))
     message.records = [it for it in message.records if not signs(it, which) and not is_of(it, which)]
 
 
-def swap(message, _, other):
+def swap(message, _, other, __):
     """Another answer's records under this question, its data at this owner."""
     theirs = tuple(label.lower() for label in other.qname)
     ours = tuple(label.lower() for label in message.qname)
@@ -264,15 +266,23 @@ CHANGES = (flip_signature, flip_signature_head, flip_data, drop_signature, drop_
 
 # The validators
 
+def free_address():
+    """An address whose port is free for UDP and TCP."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            with contextlib.suppress(OSError):
+                udp.bind(tcp.getsockname())
+                return tcp.getsockname()
+
+
 class Unbound:
     def __init__(self, folder, name, upstream, anchors):
         self.name, self.folder, self.anchors = name, folder / name, folder / f"{name}.anchors"
         self.log = folder / f"{name}.log"
         self.folder.mkdir()
         self.trust(anchors)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.address = sock.getsockname()
+        self.address = free_address()
         config = self.folder / "unbound.conf"
         config.write_text(f"""server:
     interface: 127.0.0.1@{self.address[1]}
@@ -418,9 +428,12 @@ class Trial:
         count, anchors = max(self.answers // 10, 30), self.delv_anchors()
         cases = []
         controls = [(kind, next(supply[kind])) for kind in KINDS for _ in range(10)]
-        for at in range(count):
-            kind = KINDS[at % len(KINDS)]
+        for number in range(count):
+            kind = KINDS[number % len(KINDS)]
             question = next(supply[kind])
+            if kind == "no name":
+                # What is below a missing name is decided by the question for that name, which Unbound asks first.
+                question = (re.sub(r"^(a\.)+", "", question[0]), question[1])
             change = rng.choice([it for it in CHANGES if it is not drop_proof or kind not in ("data",)])
             if kind == "insecure":
                 # The proof that there is no DS is all that is signed there.
@@ -430,9 +443,12 @@ class Trial:
                 # Data of another host, or what is said of another name.
                 other = dns.ask(self.node.dns, *next(supply["data" if kind in ("data", "wildcard") else kind]))
             labels = dns.labels_of(question[0])
-            at_name = labels[1:] if kind == "insecure" else labels
+            # Several questions are about one host; of any other name all answers are changed, for Unbound may ask for A first.
+            at = (labels[1:] if kind == "insecure" else labels, question[1] if kind in ("data", "no type", "empty") else None)
             seed = rng.random()
-            self.proxy.changes[at_name] = lambda message, change=change, other=other, seed=seed: self.change(message, change, other, seed)
+            # Of a delegation the SOA beside the proof is nobody's business.
+            kinds = (NSEC,) if kind == "insecure" else ()
+            self.proxy.changes[at] = functools.partial(self.change, change=change, other=other, kinds=kinds, seed=seed)
             cases.append((kind, change.__name__, question))
         answers = dns.ask_all(unbound.address, [question for *_, question in cases], window=16)
         believed, table = [], {}
@@ -456,11 +472,9 @@ class Trial:
         return f"{len(cases)} of {len(cases)} changed answers refused"
 
     @staticmethod
-    def change(message, change, other, seed):
-        if not sets_of(message) or (change is drop_proof and not sets_of(message, NSEC)):
-            return
-        # Only what stands under the question itself: what a resolver asks on its way is as it was.
-        change(message, random.Random(seed), other)
+    def change(message, change, other, kinds, seed):
+        if sets_of(message, *kinds) and (change is not drop_proof or sets_of(message, NSEC)):
+            change(message, random.Random(seed), other, kinds)
 
     def roll(self):
         unbound, stop, seen, failed = self.unbounds[0], threading.Event(), [0], []
@@ -491,9 +505,12 @@ class Trial:
                 self.cli("dns", "key", "roll", ok=False)
                 both = self.anchors()
                 check(both.startswith(old) and both.count("DNSKEY") == 2, f"anchors: {both}")
-                nodes.until("the node's second key", 20, lambda: len(dns.ask(self.node.dns, TLD, dns.DNSKEY).data(dns.DNSKEY)) >= 2)
-                cds = dns.ask(self.node.dns, TLD, 59).data(59)
-                check(len(cds) == 1 and f"DS {struct.unpack('>H', cds[0][:2])[0]} " in both.replace(old, ""), f"CDS: {cds}")
+                # CDS: what the anchor is to become.
+                added = int(both.removeprefix(old).split()[3])
+                nodes.until("the node's second key", 20, lambda: [struct.unpack_from(">H", it)[0] for it in
+                            dns.ask(self.node.dns, TLD, 59).data(59)] == [added])
+                by = {struct.unpack_from(">H", it, 16)[0] for it in dns.ask(self.node.dns, TLD, dns.DNSKEY).data(RRSIG)}
+                check(by == {int(line.split()[3]) for line in both.splitlines() if " DS " in line}, f"the keys are signed by {by}")
                 unbound.trust(both)
                 unbound.reload()
                 before = seen[0]
