@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use dotp2p_chain::records::{Owner, RecordSet};
 use hickory_proto::op::{Message, ResponseCode};
@@ -11,6 +11,9 @@ use proptest::sample::select;
 
 use super::*;
 use crate::answer::properties::{labels, sets, wild_sets};
+use crate::dnssec::key::Algorithm;
+use crate::dnssec::key_file::KeyFile;
+use crate::dnssec::signer::Signer;
 use crate::fake::{FakeZone, number, wire};
 use crate::full::Full;
 use crate::server::Config;
@@ -199,6 +202,30 @@ proptest! {
         for sent in queries {
             if let Some(fast) = sent.fast(&zone) {
                 prop_assert_eq!(fast, sent.full(&zone), "{:?}", sent);
+            }
+        }
+    }
+
+    /// A signed zone is the same to who does not ask for proofs; who does is answered in full.
+    #[test]
+    fn a_signed_zone_too(mut sets in prop_oneof![sets(), wild_sets()], queries in vec(sent(), 4)) {
+        static SIGNER: LazyLock<Arc<Signer>> = LazyLock::new(|| {
+            let keys = KeyFile::generate(Algorithm::Ed25519).unwrap();
+            Arc::new(Signer::new("p2p", keys, 1 << 20, || 1_800_000_000))
+        });
+        let mut zone = FakeZone::default();
+        sets.retain(|set| set.rdatas.iter().all(|rdata| !rdata.is_empty()));
+        zone.insert("n", sets);
+        let shared: Arc<dyn Zone> = Arc::new(zone.clone());
+        let full = Full::signed(move || shared.clone(), Config::default(), Some(SIGNER.clone()));
+        for sent in queries {
+            let mut out = Vec::new();
+            let fast = answer_into(&zone, &sent.packet(), full.terms(), &mut out);
+            if sent.edns.is_some_and(|(_, flags)| flags & 0x8000 != 0) {
+                prop_assert_eq!(fast, Err(Elsewhere));
+            } else if fast.is_ok() {
+                let whole = full.answer(&sent.packet(), "192.0.2.1:53".parse().unwrap(), Protocol::Udp).unwrap();
+                prop_assert_eq!(Message::from_vec(&out).unwrap(), Message::from_vec(&whole).unwrap(), "{:?}", sent);
             }
         }
     }

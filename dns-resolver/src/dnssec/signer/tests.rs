@@ -19,6 +19,9 @@ use crate::zone::Zone;
 
 const NOW: u64 = 1_800_000_000;
 
+/// Where an RRset begins, its records, its signatures.
+type Found<'a> = (usize, Vec<&'a Record>, Vec<&'a RRSIG>);
+
 /// A signed zone, its clock, and whoever asks it.
 struct Signed {
     full: Full,
@@ -62,7 +65,7 @@ impl Signed {
 
     /// Each RRset of a section on a line, with the number of its signatures, each of which is verified.
     fn section(&self, records: &[Record]) -> Vec<String> {
-        let mut sets: BTreeMap<(String, u16), (usize, Vec<&Record>, Vec<&RRSIG>)> = BTreeMap::new();
+        let mut sets: BTreeMap<(String, u16), Found<'_>> = BTreeMap::new();
         for (at, record) in records.iter().enumerate() {
             let rtype = match &record.data {
                 RData::DNSSEC(DNSSECRData::RRSIG(sig)) => sig.input().type_covered,
