@@ -200,6 +200,12 @@ PROMISES = [
         "one zone of 320 names, every type, in all four; 20,000 drawn questions, their answers compared section by section; RFC 8906",
         "cargo build && python3 tests/system/compare.py 20000",
     ),
+    (
+        "dnssec",
+        "A resolver that trusts a node's key believes every answer of it, and nothing else",
+        "Unbound and delv: names of every kind, answers changed on the way, two rolls of the key while questions go on",
+        "cargo build && python3 tests/system/dnssec.py 10000",
+    ),
 ]
 
 

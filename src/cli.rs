@@ -1,7 +1,7 @@
 //! What people type: one binary, a file a command group.
 //!
 //! [`main`] parses, resolves the settings and runs the command; [`CliError`] is how it can end, [`Output`] where results
-//! go. Commands but `node`, `demo`, `network`, `wallet create` and `wallet restore` ask a running node ([`client`]);
+//! go. Commands but `node`, `demo`, `network`, `dns key`, `wallet create` and `wallet restore` ask a running node ([`client`]);
 //! `chain export` and `chain import` do without one.
 //!
 //! What is absent: rules. What a name costs, who must sign and what comes next is the node's to say.
@@ -17,6 +17,7 @@ use crate::config::{Layer, NodeLayer, Settings};
 
 mod chain;
 pub mod client;
+mod dns;
 mod error;
 mod mine;
 mod name;
@@ -71,6 +72,8 @@ Examples:
     Chain(chain::ChainArgs),
     /// See and choose whom the node is connected to
     Peer(peer::PeerArgs),
+    /// See to it that this machine's DNS believes the node
+    Dns(dns::DnsArgs),
     /// Make blocks at once (regtest), or see what the miner does
     Mine(mine::MineArgs),
     /// Make a network of one's own, or show the one in use
@@ -135,6 +138,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), CliError> {
             Command::Wallet(args) => wallet::run(args, &settings, &out).await,
             Command::Chain(args) => chain::run(args, &settings, &out).await,
             Command::Peer(args) => peer::run(args, &settings, &out).await,
+            Command::Dns(args) => dns::run(args, &settings, &out),
             Command::Mine(args) => mine::run(args, &settings, &out).await,
             Command::Network(args) => network::run(args, &settings, &out),
             Command::Stop => stop::run(&settings, &out).await,

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::BoolishValueParser;
 use dotp2p_chain::key::{AddressError, PublicKey};
 use dotp2p_chain::params::{Deployment, Params, RulesError};
+use dotp2p_dns::dnssec::key::Algorithm;
 use dotp2p_network::peer_text::{AddressTextError, Multiaddr, check_peer_text};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -108,6 +109,13 @@ pub struct NodeLayer {
     #[arg(long, value_name = "NETWORK|none", env = "DOTP2P_DNS_RATE_LIMIT_EXEMPT", hide_env_values = true)]
     #[arg(value_delimiter = ',')]
     pub dns_rate_limit_exempt: Option<Vec<String>>,
+    /// Sign answers in DNS, for those who ask for it (DNSSEC) [default: true]
+    #[arg(long, value_name = "BOOL", env = "DOTP2P_DNSSEC", hide_env_values = true)]
+    #[arg(value_parser = BoolishValueParser::new(), hide_possible_values = true)]
+    pub dnssec: Option<bool>,
+    /// How a zone key signs that is made at first start: ecdsap256 or ed25519 [default: ecdsap256]
+    #[arg(long, value_name = "ALGORITHM", env = "DOTP2P_DNSSEC_ALGORITHM", hide_env_values = true)]
+    pub dnssec_algorithm: Option<Algorithm>,
     /// The pre-shared key of a network that needs one [default: the network file's path, ending in .psk]
     #[arg(long, value_name = "FILE", env = "DOTP2P_PSK", hide_env_values = true)]
     pub psk: Option<PathBuf>,
@@ -366,6 +374,8 @@ impl Layer {
                 dns_provisional_updates: self.node.dns_provisional_updates.or(below.node.dns_provisional_updates),
                 dns_rate_limit: self.node.dns_rate_limit.or(below.node.dns_rate_limit),
                 dns_rate_limit_exempt: self.node.dns_rate_limit_exempt.or(below.node.dns_rate_limit_exempt),
+                dnssec: self.node.dnssec.or(below.node.dnssec),
+                dnssec_algorithm: self.node.dnssec_algorithm.or(below.node.dnssec_algorithm),
                 psk: self.node.psk.or(below.node.psk),
             },
         }
@@ -400,6 +410,8 @@ impl NodeLayer {
         }
         let mut dns = dotp2p_dns::server::Config::default();
         dns.rate_limit = self.dns_rate_limit.unwrap_or(dns.rate_limit);
+        dns.dnssec = self.dnssec.unwrap_or(dns.dnssec);
+        dns.dnssec_algorithm = self.dnssec_algorithm.unwrap_or(dns.dnssec_algorithm);
         if let Some(networks) = self.dns_rate_limit_exempt {
             dns.rate_limit_exempt = exempt(&networks)?;
         }

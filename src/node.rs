@@ -9,6 +9,7 @@ mod peers;
 mod registrations;
 mod served_zone;
 mod writer;
+mod zone_key;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,6 +22,7 @@ use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::op::Op;
 use dotp2p_chain::params::Params;
 use dotp2p_chain::tx::Transaction;
+use dotp2p_dns::dnssec::key_file::KeyFileError;
 use dotp2p_dns::server::{DnsError, DnsServer};
 use dotp2p_dns::zone::Zone;
 use dotp2p_network::service::{Handle as PeersHandle, Multiaddr, Network, NetworkError};
@@ -105,6 +107,9 @@ pub enum NodeError {
     /// DNS cannot listen.
     #[error(transparent)]
     Dns(#[from] DnsError),
+    /// The zone's key.
+    #[error(transparent)]
+    ZoneKey(#[from] KeyFileError),
     /// RPC cannot listen.
     #[error(transparent)]
     Rpc(#[from] dotp2p_rpc::server::RpcServerError),
@@ -201,12 +206,18 @@ impl Node {
             let handle = handle.clone();
             move || Arc::new(ServedZone::new(&handle)) as Arc<dyn Zone>
         };
-        let dns = DnsServer::bind(&config.dns_listen, zones, config.dns).await?;
+        let tld = String::from_utf8_lossy(&handle.params.rules.tld).into_owned();
+        let key = zone_key::open(&config.dir, &tld, &config.dns)?;
+        let signer = key.as_ref().map(|(signer, _)| signer.clone());
+        let dns = DnsServer::bind_signed(&config.dns_listen, zones, config.dns, signer).await?;
         let rpc =
             dotp2p_rpc::server::RpcServer::start(config.rpc_listen, handle.clone(), config.rpc, &config.dir).await?;
         write_node_json(&config.dir, &handle.params, rpc.local_addr(), dns.local_addrs(), &peers)?;
         let mut tasks =
             vec![tokio::spawn(registrations::carry_on(handle.clone())), tokio::spawn(clock::watch(handle.clone()))];
+        if let Some((signer, watch)) = key {
+            tasks.push(tokio::spawn(zone_key::follow(handle.clone(), signer, watch)));
+        }
         if config.mine.is_some() {
             tasks.push(tokio::spawn(mining::run(handle.clone())));
         }

@@ -4,8 +4,11 @@
 //! its records. [`answer`] goes down from the registered name label by label, so that a delegation hides what is below
 //! it, a DNAME redirects it, and only what is left can match, exactly or by a wildcard.
 //!
-//! Rules: R10; RFC 1034 4.3.2 (the algorithm), 2308 (negative answers), 4592 (wildcards), 6604 (the code of a chain),
-//! 6672 (DNAME), 8482 (ANY), 9471 (glue).
+//! Where the zone is signed and the client wants proofs, an answer that says "no" brings the NSEC records that show it
+//! (`proof`); signatures are made of it afterwards ([`crate::dnssec::signer`]).
+//!
+//! Rules: R10; RFC 1034 4.3.2 (the algorithm), 2308 (negative answers), 4035 3.1 (proofs), 4592 (wildcards), 6604 (the code
+//! of a chain), 6672 (DNAME), 8482 (ANY), 9471 (glue).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,8 +23,12 @@ use crate::rdata::{self, rtype};
 use crate::zone::{Zone, ZoneError};
 
 pub(crate) mod apex;
+mod proof;
+#[cfg(test)]
+mod proof_properties;
 #[cfg(test)]
 pub(crate) mod properties;
+mod referral;
 #[cfg(test)]
 mod tests;
 
@@ -70,13 +77,39 @@ pub struct Answer {
     pub additional: Vec<Rr>,
     /// How many of `additional`, from the front, must not be left out: in-domain glue (RFC 9471).
     pub required: usize,
+    /// What its records do not tell a signer.
+    pub notes: Notes,
+}
+
+/// What a signer has to know of an [`Answer`] beside its records; empty where the zone is not signed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// Owners of the answer section at which a wildcard stands, and that wildcard: it is what is signed.
+    pub expanded: Vec<(DnsName, DnsName)>,
+    /// Owners of CNAMEs that follow from a DNAME, whose signature is theirs too.
+    pub redirected: Vec<DnsName>,
+    /// Owners in the additional section whose addresses are the zone's own, and no glue.
+    pub own_hosts: Vec<DnsName>,
+    /// Whether the signatures of the answer's NSEC were asked for, and not the NSEC.
+    pub only_signatures: bool,
+}
+
+/// What signing adds to a zone.
+#[derive(Clone, Copy, Debug)]
+pub struct Signing<'a> {
+    /// What stands at the apex beside the rest: DNSKEY, CDS and CDNSKEY.
+    pub apex: &'a [RecordSet],
+    /// Whether the client wants proofs (DO).
+    pub proofs: bool,
 }
 
 impl Answer {
     /// An answer without records.
     #[must_use]
     pub const fn empty(rcode: ResponseCode, aa: bool) -> Self {
-        Self { rcode, aa, answer: Vec::new(), authority: Vec::new(), additional: Vec::new(), required: 0 }
+        let notes =
+            Notes { expanded: Vec::new(), redirected: Vec::new(), own_hosts: Vec::new(), only_signatures: false };
+        Self { rcode, aa, answer: Vec::new(), authority: Vec::new(), additional: Vec::new(), required: 0, notes }
     }
 }
 
@@ -85,6 +118,16 @@ impl Answer {
 /// - `servers`: the addresses of `ns.dotp2p.<tld>.`.
 /// - Errors: the zone could not be read.
 pub fn answer(zone: &dyn Zone, servers: &[IpAddr], question: &Question) -> Result<Answer, ZoneError> {
+    answer_with(zone, servers, question, None)
+}
+
+/// As [`answer`], with what signing adds; signatures are not among it.
+pub fn answer_with(
+    zone: &dyn Zone,
+    servers: &[IpAddr],
+    question: &Question,
+    signing: Option<Signing<'_>>,
+) -> Result<Answer, ZoneError> {
     const IN: u16 = 1;
     let is_ours = question.name.iter().next_back() == Some(zone.tld().as_bytes());
     let is_transfer = matches!(question.qtype, rtype::AXFR | rtype::IXFR);
@@ -93,11 +136,14 @@ pub fn answer(zone: &dyn Zone, servers: &[IpAddr], question: &Question) -> Resul
     }
     // Nobody can speak for every class.
     let out = Answer::empty(ResponseCode::NoError, question.qclass == IN);
-    let mut search = Search { zone, servers, qtype: question.qtype, read: Vec::new(), out };
+    let signing = signing.filter(|_| question.qclass == IN);
+    let (read, proofs) = (Vec::new(), Vec::new());
+    let mut search = Search { zone, servers, qtype: question.qtype, signing, read, out, proofs };
     let mut next = Some(question.name.clone());
     while let Some(name) = next {
         next = search.step(&name)?;
     }
+    search.out.authority.append(&mut search.proofs);
     Ok(search.out)
 }
 
@@ -106,9 +152,13 @@ struct Search<'z> {
     zone: &'z dyn Zone,
     servers: &'z [IpAddr],
     qtype: u16,
+    /// `None`: the zone is not signed.
+    signing: Option<Signing<'z>>,
     /// Names this query has read; a chain that returns to one does not read it again.
     read: Vec<(Name, Option<Arc<Records>>)>,
     out: Answer,
+    /// NSEC records, which come last.
+    proofs: Vec<Rr>,
 }
 
 impl Search<'_> {
@@ -132,6 +182,7 @@ impl Search<'_> {
             Err(_) => None,
         };
         let Some(records) = records else {
+            self.deny_top_level(label)?;
             self.negative(ResponseCode::NXDomain);
             return Ok(None);
         };
@@ -161,7 +212,7 @@ impl Search<'_> {
                 return Ok(None);
             }
             let Some((label, further)) = rest.split_last() else {
-                return Ok(self.at_data(qname, data));
+                return Ok(self.at_data(qname, data, None));
             };
             if let Some(dname) = data.get(rtype::DNAME) {
                 return Ok(self.redirect(qname, rest, dname));
@@ -169,10 +220,14 @@ impl Search<'_> {
             let child = node.child(label);
             if !child.exists() {
                 // This node is the closest encloser.
+                let encloser = ancestor(qname, rest.len());
+                self.deny_child(&encloser, node, label);
                 let wildcard = node.child(b"*");
                 if wildcard.exists() {
-                    return Ok(self.at_data(qname, wildcard.data()));
+                    let source = self.expand(qname, &encloser);
+                    return Ok(self.at_data(qname, wildcard.data(), source.as_ref()));
                 }
+                self.deny_child(&encloser, node, b"*");
                 self.negative(ResponseCode::NXDomain);
                 return Ok(None);
             }
@@ -180,14 +235,18 @@ impl Search<'_> {
         }
     }
 
-    /// Answers with what stands at `qname`, or at the wildcard that stands for it.
-    fn at_data(&mut self, qname: &DnsName, data: Data<'_>) -> Option<DnsName> {
+    /// Answers with what stands at `qname`, or at the wildcard `source` that stands for it.
+    fn at_data(&mut self, qname: &DnsName, data: Data<'_>, source: Option<&DnsName>) -> Option<DnsName> {
         let cname = data.get(rtype::CNAME);
+        let (owner, types) = (source.unwrap_or(qname), || proof::types(data, source.is_some()));
+        if self.answer_about_types(qname, owner, types) {
+            return None;
+        }
         if self.qtype == rtype::ANY {
             // An RRset that is there tells more than the one RFC 8482 lets us make up.
             match cname.or_else(|| data.get(rtype::HINFO)) {
                 Some(set) => push(&mut self.out.answer, qname, set),
-                None if data.is_empty() => self.negative(ResponseCode::NoError),
+                None if data.is_empty() => self.no_data(owner, types),
                 None => self.out.answer.push(apex::any_hinfo(qname)),
             }
             return None;
@@ -201,7 +260,7 @@ impl Search<'_> {
         }
         // A CNAME does not stand in for the NSEC beside it (RFC 4035 2.5).
         let Some(cname) = cname.filter(|_| self.qtype != rtype::NSEC) else {
-            self.negative(ResponseCode::NoError);
+            self.no_data(owner, types);
             return None;
         };
         if !self.can_link() {
@@ -231,67 +290,13 @@ impl Search<'_> {
         };
         let rdata = wire(&renamed);
         self.out.answer.push(Rr { owner: qname.clone(), rtype: rtype::CNAME, ttl: dname.ttl, rdata });
+        if self.wants_proofs() {
+            self.out.notes.redirected.push(qname.clone());
+        }
         if self.qtype == rtype::CNAME {
             return None;
         }
         self.unvisited(Some(renamed))
-    }
-
-    /// Refers to the servers of the delegation at `cut`, within the records of `name`.
-    fn refer(
-        &mut self,
-        cut: &DnsName,
-        ns: &RecordSet,
-        data: Data<'_>,
-        name: &DnsName,
-        top: Node<'_>,
-    ) -> Result<(), ZoneError> {
-        // After an alias the answer section is still ours (RFC 1034 4.3.1).
-        self.out.aa &= !self.out.answer.is_empty();
-        push(&mut self.out.authority, cut, ns);
-        if let Some(ds) = data.get(rtype::DS) {
-            push(&mut self.out.authority, cut, ds);
-        }
-        let mut hosts: Vec<DnsName> = ns.rdatas.iter().filter_map(|rdata| rdata::target(rdata)).collect();
-        hosts.iter_mut().for_each(|host| *host = host.to_lowercase());
-        hosts.sort_unstable();
-        hosts.dedup();
-        // Glue below the cut first: without it the referral leads nowhere.
-        let (needed, known): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| cut.zone_of(host));
-        for host in &needed {
-            self.push_addresses(host, name, top);
-        }
-        self.out.required = self.out.additional.len();
-        for host in known.iter().filter(|host| name.zone_of(host)) {
-            self.push_addresses(host, name, top);
-        }
-        for host in known.iter().filter(|host| !name.zone_of(host)).take(MAX_SIBLINGS) {
-            self.push_sibling(host)?;
-        }
-        Ok(())
-    }
-
-    /// Adds the addresses that `host` has in somebody else's name: two names that are each other's servers would
-    /// otherwise lead nowhere (RFC 9471 2.3, 3.2).
-    fn push_sibling(&mut self, host: &DnsName) -> Result<(), ZoneError> {
-        let labels: Vec<&[u8]> = host.iter().collect();
-        let [.., label, tld] = labels.as_slice() else { return Ok(()) };
-        if *tld != self.zone.tld().as_bytes() {
-            return Ok(());
-        }
-        let Ok(name) = Name::from_bytes(label) else { return Ok(()) };
-        if let Some(records) = self.records(name)? {
-            self.push_addresses(host, &host.trim_to(2), Node::apex(&records));
-        }
-        Ok(())
-    }
-
-    fn push_addresses(&mut self, host: &DnsName, name: &DnsName, top: Node<'_>) {
-        let labels: Vec<&[u8]> = host.iter().take(host.iter().len() - name.iter().len()).collect();
-        let data = top.descend(&labels).data();
-        for set in [rtype::A, rtype::AAAA].into_iter().filter_map(|rtype| data.get(rtype)) {
-            push(&mut self.out.additional, host, set);
-        }
     }
 
     /// Whether the chain may grow by another CNAME.
@@ -312,13 +317,13 @@ fn ancestor(name: &DnsName, labels: usize) -> DnsName {
     name.trim_to(name.iter().len() - labels)
 }
 
-fn push(section: &mut Vec<Rr>, owner: &DnsName, set: &RecordSet) {
+pub(crate) fn push(section: &mut Vec<Rr>, owner: &DnsName, set: &RecordSet) {
     let rr = |rdata: &Vec<u8>| Rr { owner: owner.clone(), rtype: set.rtype, ttl: set.ttl, rdata: rdata.clone() };
     section.extend(set.rdatas.iter().map(rr));
 }
 
 /// A domain name in uncompressed wire form.
-fn wire(name: &DnsName) -> Vec<u8> {
+pub(crate) fn wire(name: &DnsName) -> Vec<u8> {
     let mut out = Vec::with_capacity(name.len() + 1);
     for label in name.iter() {
         out.push(u8::try_from(label.len()).unwrap_or_default());

@@ -3,8 +3,8 @@
 //! - `query`: a packet as a question, if it is a plain one.
 //! - `sets`: a name's canonical records (R1 to R9), read where they lie. They are sorted, bounded and hold RDATA in wire form,
 //!   so an answer is copied out of them and nothing has to be prepared.
-//! - [`answer_into`], [`answer_all`]: data, NODATA and NXDOMAIN. Whatever else a question may come to (delegations, aliases, wildcards, ANY,
-//!   an answer that does not fit, a name that cannot be read) is [`Elsewhere`]: the full server's.
+//! - [`answer_into`], [`answer_all`]: data, NODATA and NXDOMAIN. Whatever else a question may come to (delegations, aliases,
+//!   wildcards, ANY, signatures, an answer that does not fit, a name that cannot be read) is [`Elsewhere`]: the full server's.
 //!
 //! Nothing is allocated but what `out` needs to grow. A property holds the answers to those of the full server.
 
@@ -37,6 +37,15 @@ const AA: u8 = 0x04;
 const RD: u8 = 0x01;
 const CD: u8 = 0x10;
 const NX_DOMAIN: u8 = 3;
+
+/// What the server is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The most bytes of an answer over UDP, at least 512.
+    pub payload_max: u16,
+    /// Whether the zone is signed: who asks with DO is then answered elsewhere.
+    pub signed: bool,
+}
 
 /// Packets that are answered together at most.
 pub const BATCH: usize = 64;
@@ -112,20 +121,22 @@ impl<'p> Asked<'p> {
     /// The registered name that it asks for, if this is the place to answer it.
     ///
     /// - `is_current`: whether there is nothing to tell of the zone itself (RFC 8914).
-    fn label(&self, tld: &[u8], is_current: bool) -> Option<&[u8]> {
+    /// - `signed`: whether there are signatures, for who wants them.
+    fn label(&self, tld: &[u8], is_current: bool, signed: bool) -> Option<&[u8]> {
         let (label, _) = self.query.below(tld)?;
-        let is_plain = label != apex::SERVERS && !is_meta(self.query.qtype) && self.cookie != Cookie::Malformed;
+        let wants_proofs = signed && self.query.edns_flags != 0;
+        let is_plain =
+            !wants_proofs && label != apex::SERVERS && !is_meta(self.query.qtype) && self.cookie != Cookie::Malformed;
         (is_plain && (is_current || self.query.payload.is_none())).then_some(label)
     }
 }
 
 /// Puts the answer to a question that came over UDP into `out`.
 ///
-/// - `payload_max`: the most bytes that are sent, at least 512.
 /// - Errors: the full server is to be asked; `out` holds nothing of use.
-pub fn answer_into(zone: &dyn Zone, asked: Asked<'_>, payload_max: u16, out: &mut Vec<u8>) -> Result<(), Elsewhere> {
+pub fn answer_into(zone: &dyn Zone, asked: Asked<'_>, terms: Terms, out: &mut Vec<u8>) -> Result<(), Elsewhere> {
     let mut result = [Err(Elsewhere)];
-    answer_all(zone, &[Some(asked)], payload_max, std::slice::from_mut(out), &mut result);
+    answer_all(zone, &[Some(asked)], terms, std::slice::from_mut(out), &mut result);
     result[0]
 }
 
@@ -134,14 +145,14 @@ pub fn answer_into(zone: &dyn Zone, asked: Asked<'_>, payload_max: u16, out: &mu
 pub fn answer_all(
     zone: &dyn Zone,
     asked: &[Option<Asked<'_>>],
-    payload_max: u16,
+    terms: Terms,
     outs: &mut [Vec<u8>],
     results: &mut [Result<(), Elsewhere>],
 ) {
     let (tld, is_current) = (zone.tld().as_bytes(), zone.condition() == Condition::Current);
     let mut labels: [&[u8]; BATCH] = [&[]; BATCH];
     let mut count = 0;
-    for label in asked.iter().flatten().filter_map(|asked| asked.label(tld, is_current)) {
+    for label in asked.iter().flatten().filter_map(|asked| asked.label(tld, is_current, terms.signed)) {
         if let Some(place) = labels.get_mut(count) {
             *place = label;
             count += 1;
@@ -152,9 +163,9 @@ pub fn answer_all(
     let mut encoded = encoded.iter().take(count).peekable();
     for ((asked, out), result) in asked.iter().zip(outs).zip(results) {
         let Some(asked) = asked else { continue };
-        let is_looked_up = asked.label(tld, is_current).is_some();
+        let is_looked_up = asked.label(tld, is_current, terms.signed).is_some();
         *result = match encoded.next_if(|_| is_looked_up) {
-            Some(encoded) => respond(zone, asked, encoded, payload_max, out),
+            Some(encoded) => respond(zone, asked, encoded, terms.payload_max, out),
             None => Err(Elsewhere),
         };
     }
@@ -204,9 +215,9 @@ fn respond(
     if out.len() > usize::from(limit) { Err(Elsewhere) } else { Ok(()) }
 }
 
-/// Types that are no data: 128 to 255, and OPT. ANY and transfers are among them.
+/// Types that are no data: 128 to 255, and OPT; ANY and transfers are among them. And what a signed zone makes up itself.
 const fn is_meta(qtype: u16) -> bool {
-    matches!(qtype, 0 | OPT | 128..=255)
+    matches!(qtype, 0 | OPT | rtype::RRSIG | rtype::NSEC | 128..=255)
 }
 
 /// What a header has room for of a response code.

@@ -8,6 +8,8 @@ use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::Request;
 
+use crate::dnssec::signer::Signer;
+use crate::fast::Terms;
 use crate::guard::Guard;
 use crate::handler::Handler;
 use crate::message::{self, Parts};
@@ -23,10 +25,21 @@ impl Full {
     ///
     /// Errors: the system has no random bytes, which cookies are made by.
     pub fn new(zones: impl Zones, config: Config) -> Result<Self, getrandom::Error> {
+        Self::with(zones, config, None)
+    }
+
+    /// The same, signed by `signer` if there is one.
+    pub fn with(zones: impl Zones, config: Config, signer: Option<Arc<Signer>>) -> Result<Self, getrandom::Error> {
         let mut key = [0; 32];
         getrandom::fill(&mut key)?;
         let guard = Guard::new(&config, key);
-        Ok(Self(Handler::new(zones, config, guard)))
+        Ok(Self(Handler::new(zones, config, guard, signer)))
+    }
+
+    /// What the fast path must know.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms { payload_max: self.0.config().udp_payload, signed: self.0.signs() }
     }
 
     /// The newest zone.

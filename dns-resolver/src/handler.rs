@@ -4,6 +4,7 @@
 //! records do not fit, TC is set, and of the answer the RRsets are sent that do (RFC 2181 9). The OPT record always has its
 //! place.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use hickory_proto::ProtoError;
@@ -14,7 +15,8 @@ use hickory_proto::rr::{RData, Record, RecordType};
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::Request;
 
-use crate::answer::{Answer, Question, Rr, answer};
+use crate::answer::{Answer, Question, Rr, answer_with};
+use crate::dnssec::signer::Signer;
 use crate::extended::{self, ExtendedError};
 use crate::guard::Guard;
 use crate::guard::cookie::{self, Cookie};
@@ -36,6 +38,8 @@ pub(crate) struct Handler {
     zones: Arc<dyn Zones>,
     config: Arc<Config>,
     guard: Arc<Guard>,
+    /// `None`: the zone is not signed.
+    signer: Option<Arc<Signer>>,
 }
 
 /// A message, but for its question.
@@ -48,13 +52,18 @@ struct Reply {
 }
 
 impl Handler {
-    pub fn new(zones: impl Zones, config: Config, guard: Guard) -> Self {
-        Self { zones: Arc::new(zones), config: Arc::new(config), guard: Arc::new(guard) }
+    pub fn new(zones: impl Zones, config: Config, guard: Guard, signer: Option<Arc<Signer>>) -> Self {
+        Self { zones: Arc::new(zones), config: Arc::new(config), guard: Arc::new(guard), signer }
     }
 
     /// Cookies and rates.
     pub fn guard(&self) -> &Guard {
         &self.guard
+    }
+
+    /// Whether the zone is signed.
+    pub fn signs(&self) -> bool {
+        self.signer.is_some()
     }
 
     /// How it answers.
@@ -121,10 +130,11 @@ impl Handler {
             qtype: query.query_type().into(),
             qclass: query.query_class().into(),
         };
+        let proofs = edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
         let zone = self.zone();
-        match answer(&*zone, &self.config.ns_addresses, &question) {
+        match self.answer_from(&*zone, &question, proofs) {
             Ok(mut answer) => {
-                if edns.as_ref().is_none_or(|edns| !edns.flags().dnssec_ok) {
+                if !proofs {
                     // Only who asks for DNSSEC is told of it beside a referral (RFC 4035 3.1).
                     answer.authority.retain(|rr| rr.rtype != rtype::DS);
                 }
@@ -144,6 +154,16 @@ impl Handler {
                 reply
             }
         }
+    }
+
+    /// The answer from `zone`, with signatures where `proofs` are wanted.
+    fn answer_from(&self, zone: &dyn Zone, question: &Question, proofs: bool) -> Result<Answer, Box<dyn Error>> {
+        let servers = &self.config.ns_addresses;
+        let Some(signer) = &self.signer else { return Ok(answer_with(zone, servers, question, None)?) };
+        let keys = signer.keys();
+        let mut answer = answer_with(zone, servers, question, Some(keys.added(proofs)))?;
+        signer.sign(&keys, &mut answer, proofs)?;
+        Ok(answer)
     }
 }
 

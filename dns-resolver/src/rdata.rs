@@ -2,6 +2,8 @@
 //!
 //! Only the fields that a client trips over are checked. A type that is not listed is opaque, and served as it is.
 
+use std::borrow::Cow;
+
 use dotp2p_chain::records::RecordSet;
 use hickory_proto::rr::Name as DnsName;
 use hickory_proto::serialize::binary::BinDecodable;
@@ -16,7 +18,11 @@ pub(crate) mod rtype {
     pub const AAAA: u16 = 28;
     pub const DNAME: u16 = 39;
     pub const DS: u16 = 43;
+    pub const RRSIG: u16 = 46;
     pub const NSEC: u16 = 47;
+    pub const DNSKEY: u16 = 48;
+    pub const CDS: u16 = 59;
+    pub const CDNSKEY: u16 = 60;
     pub const IXFR: u16 = 251;
     pub const AXFR: u16 = 252;
     pub const ANY: u16 = 255;
@@ -118,6 +124,35 @@ fn is_well_formed(rtype: u16, rdata: &[u8]) -> bool {
     rest.is_some_and(<[u8]>::is_empty)
 }
 
+/// RDATA as it is signed: the names in it in lower case, where the type is one of those that have them so (RFC 4034 6.2,
+/// RFC 6840 5.1). A6 is none here: validators do not agree on it.
+pub(crate) fn canonical(rtype: u16, rdata: &[u8]) -> Cow<'_, [u8]> {
+    let has_names = matches!(rtype, 2..=5 | 7..=9 | 12 | 14 | 15 | 17 | 18 | 21 | 26 | 33 | 35 | 36 | 39);
+    if !has_names || !rdata.iter().any(u8::is_ascii_uppercase) {
+        return Cow::Borrowed(rdata);
+    }
+    let mut out = rdata.to_vec();
+    let mut rest = rdata;
+    for field in fields(rtype) {
+        let after = match field {
+            Field::Bytes(count) => rest.get(*count..),
+            Field::Text => split_text(rest),
+            Field::Domain => split_name(rest).map(|(name, after)| {
+                let at = rdata.len() - rest.len();
+                // Lengths are below `A`.
+                out.iter_mut().skip(at).take(name.len()).for_each(u8::make_ascii_lowercase);
+                after
+            }),
+            Field::Texts | Field::Rest(_) => None,
+        };
+        match after {
+            Some(after) => rest = after,
+            None => break,
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// The uncompressed domain name `bytes` begin with, and what follows.
 fn split_name(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut at = 0;
@@ -209,6 +244,24 @@ mod tests {
     fn what_no_message_can_hold() {
         assert!(is_servable(&set(65_280, &[&vec![0; RRSET_MAX - RECORD_HEAD]])));
         assert!(!is_servable(&set(65_280, &[&vec![0; RRSET_MAX - RECORD_HEAD + 1]])));
+    }
+
+    #[test]
+    fn names_are_signed_in_lower_case() {
+        let cases: [(u16, &[u8], &[u8]); 8] = [
+            (2, b"\x02NS\x01X\x00", b"\x02ns\x01x\x00"),
+            (15, b"AA\x01M\x00", b"AA\x01m\x00"),
+            (17, b"\x01A\x00\x01B\x00", b"\x01a\x00\x01b\x00"),
+            (33, b"ABCDEF\x01S\x00", b"ABCDEF\x01s\x00"),
+            (35, b"ABCD\x01S\x01T\x01R\x01N\x00", b"ABCD\x01S\x01T\x01R\x01n\x00"),
+            // SVCB, LP and TXT are signed as they are.
+            (64, b"\0\x01\x01S\x00", b"\0\x01\x01S\x00"),
+            (107, b"\0\x01\x01S\x00", b"\0\x01\x01S\x00"),
+            (16, b"\x02Hi", b"\x02Hi"),
+        ];
+        for (rtype, rdata, expected) in cases {
+            assert_eq!(canonical(rtype, rdata), expected, "type {rtype}");
+        }
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
+use crate::dnssec::key::Algorithm;
+use crate::dnssec::signer::Signer;
 use crate::full::Full;
 use crate::tcp::Listeners;
 use crate::udp::{Sockets, Workers};
@@ -43,6 +46,10 @@ pub struct Config {
     pub tcp_max: usize,
     /// TCP connections at a time of a network of clients (/24, /56).
     pub tcp_max_per_network: usize,
+    /// Whether the zone is signed, for those who ask with DO.
+    pub dnssec: bool,
+    /// How the key signs that is made where there is none.
+    pub dnssec_algorithm: Algorithm,
 }
 
 impl Default for Config {
@@ -58,6 +65,8 @@ impl Default for Config {
             tcp_timeout_s: 10,
             tcp_max: 1_000,
             tcp_max_per_network: 100,
+            dnssec: true,
+            dnssec_algorithm: Algorithm::default(),
         }
     }
 }
@@ -96,6 +105,16 @@ impl DnsServer {
     /// - `addrs`: port 0 stands for any port that is free for both.
     /// - Errors: an address that cannot be had; then nothing is listened on.
     pub async fn bind(addrs: &[SocketAddr], zones: impl Zones, config: Config) -> Result<Self, DnsError> {
+        Self::bind_signed(addrs, zones, config, None).await
+    }
+
+    /// The same, signed by `signer` if there is one and the configuration does not say no.
+    pub async fn bind_signed(
+        addrs: &[SocketAddr],
+        zones: impl Zones,
+        config: Config,
+        signer: Option<Arc<Signer>>,
+    ) -> Result<Self, DnsError> {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let mut local_addrs = Vec::with_capacity(addrs.len());
         let (mut sockets, mut listeners) = (Vec::with_capacity(addrs.len()), Vec::with_capacity(addrs.len()));
@@ -105,7 +124,8 @@ impl DnsServer {
             sockets.push(udp);
             listeners.push(listener);
         }
-        let full = Full::new(zones, config).map_err(DnsError::Random)?;
+        let signer = signer.filter(|_| config.dnssec);
+        let full = Full::with(zones, config, signer).map_err(DnsError::Random)?;
         let tcp = Listeners::start(listeners, &full);
         let udp = Workers::start(sockets, &full).map_err(|error| DnsError::Worker(error.to_string()))?;
         tracing::info!(addresses = ?local_addrs, "DNS is answered");

@@ -69,7 +69,7 @@ impl Server {
         let mut out = Vec::new();
         asked.come_again(&mut out).expect("what is a question can be told to come again");
         assert!(read(&out).answers.is_empty() && out.len() <= packet.len() + cookie::LEN, "it is no longer than the query");
-        if fast::answer_into(&*self.0.zone(), asked, 1_232, &mut out).is_ok() {
+        if fast::answer_into(&*self.0.zone(), asked, self.0.terms(), &mut out).is_ok() {
             let before = full.as_ref().expect("what is answered fast is answered");
             // A cookie tells the second that it was made in.
             let after = self.0.answer(packet, from, protocol).expect("it is answered again");

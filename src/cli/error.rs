@@ -3,6 +3,7 @@
 use std::io;
 
 use clap::error::ErrorKind;
+use dotp2p_dns::dnssec::key_file::KeyFileError;
 use dotp2p_registry::name_policy::TypedError;
 use dotp2p_wallet::{FileError, SeedError};
 
@@ -35,6 +36,9 @@ pub enum CliError {
     /// No seed phrase.
     #[error(transparent)]
     Phrase(#[from] SeedError),
+    /// The zone's keys.
+    #[error(transparent)]
+    ZoneKey(#[from] KeyFileError),
     /// The node did not start, or stopped badly.
     #[error(transparent)]
     Node(#[from] NodeError),

@@ -168,6 +168,8 @@ fn the_manual_is_complete() {
         dns_provisional_updates,
         dns_rate_limit,
         dns_rate_limit_exempt,
+        dnssec,
+        dnssec_algorithm,
         psk,
     } = node;
     assert!(rpc_listen.is_some() && dns_listen.is_some() && mine.is_some() && mine_to.is_some());
@@ -179,6 +181,7 @@ fn the_manual_is_complete() {
             && dns_rate_limit_exempt.is_some()
             && psk.is_some()
     );
+    assert!(dnssec.is_some() && dnssec_algorithm.is_some());
 }
 
 #[test]

@@ -205,6 +205,10 @@ class Trials:
         elif "format.json in it is damaged: remove it" in said[0]:
             (node.dir / "format.json").unlink()
             node.start()
+        elif path.name == "dnssec.key":
+            check("move it away" in said[0], f"the error does not say what to do: {said[0]}")
+            (node.folder / path).rename(node.folder / "moved-away")
+            node.start()
         else:
             check("--reindex" in said[0], f"the error does not say what to do: {said[0]}")
             node.start("--reindex")

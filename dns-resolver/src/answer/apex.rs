@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::Name as DnsName;
 
-use super::{Rr, Search, wire};
+use super::{Rr, Search, push, wire};
 use crate::rdata::rtype;
 
 /// The reserved name that the zone's servers are below.
@@ -32,7 +32,13 @@ pub(super) fn any_hinfo(owner: &DnsName) -> Rr {
 impl Search<'_> {
     /// Answers at `<tld>.`
     pub(super) fn at_apex(&mut self, apex: &DnsName) {
+        let types = self.apex_types();
+        if self.answer_about_types(apex, apex, || types.clone()) {
+            return;
+        }
+        let added = self.signing.and_then(|signing| signing.apex.iter().find(|set| set.rtype == self.qtype));
         match self.qtype {
+            _ if added.is_some() => added.into_iter().for_each(|set| push(&mut self.out.answer, apex, set)),
             rtype::SOA => {
                 let soa = self.soa();
                 self.out.answer.push(soa);
@@ -42,28 +48,50 @@ impl Search<'_> {
                 self.out.answer.push(Rr { owner: apex.clone(), rtype: rtype::NS, ttl: TTL, rdata: wire(&host) });
                 let addresses: Vec<Rr> = self.servers.iter().map(|address| address_rr(&host, *address)).collect();
                 self.out.additional.extend(addresses);
+                if self.wants_proofs() {
+                    self.out.notes.own_hosts.push(host);
+                }
             }
             rtype::ANY => self.out.answer.push(any_hinfo(apex)),
-            _ => self.negative(ResponseCode::NoError),
+            _ => self.no_data(apex, || types),
         }
+    }
+
+    /// The types at the apex of a signed zone.
+    pub(super) fn apex_types(&self) -> Vec<u16> {
+        let added = self.signing.iter().flat_map(|signing| signing.apex).map(|set| set.rtype);
+        [rtype::NS, rtype::SOA].into_iter().chain(added).collect()
+    }
+
+    /// The types at `ns`.
+    pub(super) fn server_types(&self) -> Vec<u16> {
+        self.servers.iter().map(|address| if address.is_ipv4() { rtype::A } else { rtype::AAAA }).collect()
     }
 
     /// Answers at and below `dotp2p.<tld>.`, which only leads to `ns`; `relative` are the labels below it.
     pub(super) fn at_servers(&mut self, qname: &DnsName, relative: &[&[u8]]) {
         match relative {
-            [] => self.negative(ResponseCode::NoError),
+            [] if self.answer_about_types(qname, qname, Vec::new) => {}
+            [] => self.no_data(qname, Vec::new),
             [host] if *host == b"ns" => {
+                let types = self.server_types();
+                if self.answer_about_types(qname, qname, || types.clone()) {
+                    return;
+                }
                 let all = self.servers.iter().map(|address| address_rr(qname, *address));
                 let found: Vec<Rr> = match self.qtype {
                     rtype::ANY if !self.servers.is_empty() => vec![any_hinfo(qname)],
                     qtype => all.filter(|rr| rr.rtype == qtype).collect(),
                 };
                 if found.is_empty() {
-                    self.negative(ResponseCode::NoError);
+                    self.no_data(qname, || types);
                 }
                 self.out.answer.extend(found);
             }
-            _ => self.negative(ResponseCode::NXDomain),
+            _ => {
+                self.deny_server(relative);
+                self.negative(ResponseCode::NXDomain);
+            }
         }
     }
 
@@ -85,7 +113,7 @@ impl Search<'_> {
     }
 
     /// The domain name of `labels` below the top-level domain.
-    fn domain(&self, labels: &[&[u8]]) -> DnsName {
+    pub(super) fn domain(&self, labels: &[&[u8]]) -> DnsName {
         let all = labels.iter().copied().chain([self.zone.tld().as_bytes()]);
         // Labels of at most 63 bytes, three at most: it always fits.
         DnsName::from_labels(all).unwrap_or_default()

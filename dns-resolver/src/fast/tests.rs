@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use dotp2p_chain::records::{Owner, RecordSet};
 use hickory_proto::op::{Message, ResponseCode};
@@ -11,9 +11,14 @@ use proptest::sample::select;
 
 use super::*;
 use crate::answer::properties::{labels, sets, wild_sets};
+use crate::dnssec::key::Algorithm;
+use crate::dnssec::key_file::KeyFile;
+use crate::dnssec::signer::Signer;
 use crate::fake::{FakeZone, number, wire};
 use crate::full::Full;
 use crate::server::Config;
+
+const TERMS: Terms = Terms { payload_max: 1_232, signed: false };
 
 /// A query as a client may send it.
 #[derive(Clone, Debug)]
@@ -60,7 +65,7 @@ impl Sent {
 fn answer(zone: &dyn Zone, packet: &[u8], out: &mut Vec<u8>) -> Result<(), Elsewhere> {
     let guard = Guard::new(&Config::default(), [4; 32]);
     let asked = Asked::read(packet, "192.0.2.1".parse().unwrap(), &guard, guard.now()).ok_or(Elsewhere)?;
-    answer_into(zone, asked, 1_232, out)
+    answer_into(zone, asked, TERMS, out)
 }
 
 fn zone() -> FakeZone {
@@ -99,7 +104,6 @@ fn what_is_answered_here_and_what_is_left() {
         "empty.p2p. A",
         "www.empty.p2p. A",
         "*.bob.p2p. A",
-        "alice.p2p. RRSIG",
     ] {
         let sent = Sent::of(question);
         assert_eq!(sent.fast(&zone).expect(question), sent.full(&zone), "{question}");
@@ -111,6 +115,8 @@ fn what_is_answered_here_and_what_is_left() {
         "ns.dotp2p.p2p. A",
         "alice.p2p. ANY",
         "alice.p2p. AXFR",
+        "alice.p2p. RRSIG",
+        "alice.p2p. NSEC",
         "alias.alice.p2p. A",
         "x.old.alice.p2p. A",
         "sub.alice.p2p. A",
@@ -202,6 +208,33 @@ proptest! {
         for sent in queries {
             if let Some(fast) = sent.fast(&zone) {
                 prop_assert_eq!(fast, sent.full(&zone), "{:?}", sent);
+            }
+        }
+    }
+
+    /// A signed zone is the same to who does not ask for proofs; who does is answered in full.
+    #[test]
+    fn a_signed_zone_too(mut sets in prop_oneof![sets(), wild_sets()], queries in vec(sent(), 4)) {
+        static SIGNER: LazyLock<Arc<Signer>> = LazyLock::new(|| {
+            let keys = KeyFile::generate(Algorithm::Ed25519).unwrap();
+            Arc::new(Signer::new("p2p", keys, 1 << 20, || 1_800_000_000))
+        });
+        let mut zone = FakeZone::default();
+        sets.retain(|set| set.rdatas.iter().all(|rdata| !rdata.is_empty()));
+        zone.insert("n", sets);
+        let shared: Arc<dyn Zone> = Arc::new(zone.clone());
+        let full = Full::with(move || shared.clone(), Config::default(), Some(SIGNER.clone())).unwrap();
+        for sent in queries {
+            let mut out = Vec::new();
+            let packet = sent.packet();
+            let guard = full.guard();
+            let asked = Asked::read(&packet, "192.0.2.1".parse().unwrap(), guard, guard.now());
+            let fast = asked.map_or(Err(Elsewhere), |asked| answer_into(&zone, asked, full.terms(), &mut out));
+            if sent.edns.is_some_and(|(_, flags)| flags & 0x8000 != 0) {
+                prop_assert_eq!(fast, Err(Elsewhere));
+            } else if fast.is_ok() {
+                let whole = full.answer(&sent.packet(), "192.0.2.1:53".parse().unwrap(), Protocol::Udp).unwrap();
+                prop_assert_eq!(Message::from_vec(&out).unwrap(), Message::from_vec(&whole).unwrap(), "{:?}", sent);
             }
         }
     }

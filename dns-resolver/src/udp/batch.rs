@@ -153,9 +153,9 @@ impl Packets {
                 *result = asked.come_again(out);
             }
         }
-        let (zone, max) = (full.zone(), full.config().udp_payload);
+        let (zone, terms) = (full.zone(), full.terms());
         // After a panic each is the full server's, by itself.
-        if unless_it_panics(|| fast::answer_all(&*zone, &asked, max, &mut self.answers, &mut results)).is_none() {
+        if unless_it_panics(|| fast::answer_all(&*zone, &asked, terms, &mut self.answers, &mut results)).is_none() {
             results = [Err(Elsewhere); BATCH];
         }
         for (at, (came, verdict)) in self.came.iter().zip(&verdicts).enumerate() {

@@ -51,10 +51,10 @@ impl Packets {
         let asked = Asked::read(packet, from.ip(), guard, now);
         let cookie = asked.as_ref().map_or(&Cookie::Absent, Asked::cookie);
         let verdict = guard.judge(cookie, from.ip(), now);
-        let (zone, max) = (full.zone(), full.config().udp_payload);
+        let (zone, terms) = (full.zone(), full.terms());
         let is_done = match (verdict, asked) {
             (Verdict::Answer, Some(asked)) => {
-                matches!(unless_it_panics(|| fast::answer_into(&*zone, asked, max, &mut self.answer)), Some(Ok(())))
+                matches!(unless_it_panics(|| fast::answer_into(&*zone, asked, terms, &mut self.answer)), Some(Ok(())))
             }
             (Verdict::ComeAgain, Some(asked)) => asked.come_again(&mut self.answer).is_ok(),
             _ => false,
