@@ -3,6 +3,7 @@
 //! RDATA is put out as it is stored, every type as an opaque one. A message is whole or says that it is not: where its
 //! records do not fit, none is sent and TC is set (RFC 2181 9), and the OPT record always has its place.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use hickory_proto::op::{
     Edns, EmitAndCount, Header, HeaderCounts, LowerQuery, Metadata, OpCode, ResponseCode, emit_message_parts,
 };
 use hickory_proto::rr::rdata::NULL;
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{RData, Record, RecordType};
 use hickory_proto::serialize::binary::{BinDecoder, BinEncoder};
 use hickory_server::net::runtime::Time;
@@ -18,24 +20,38 @@ use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::{MessageResponseBuilder, Queries};
 
-use crate::answer::{Answer, Question, Rr, answer};
+use crate::answer::{Question, Rr};
+use crate::forward::Forwarder;
+use crate::resolve::{Asker, Resolved, Resolving, State, begin};
 use crate::server::{Config, UDP_MIN};
-use crate::zone::{Zone, Zones};
+use crate::zone::{Zone, ZoneError, Zones};
 
 /// Bytes of a header.
 const HEADER_LEN: usize = 12;
 /// Bytes of an OPT record without options.
 const OPT_LEN: u16 = 11;
+/// The option of an Extended DNS Error (RFC 8914).
+const EDE: u16 = 15;
 
 /// Answers requests from the newest zone. A clone is the same one.
 #[derive(Clone)]
 pub(crate) struct Handler {
     zones: Arc<dyn Zones>,
     config: Arc<Config>,
+    ns_addresses: Arc<[IpAddr]>,
+    forwarder: Option<Arc<Forwarder>>,
+}
+
+/// How far the answer to a request is.
+pub(crate) enum Progress {
+    /// There it is.
+    Replied(Reply),
+    /// Upstreams are to be asked: [`Handler::finish`].
+    Waits(Box<Resolving>),
 }
 
 /// A message, but for its question.
-struct Reply {
+pub(crate) struct Reply {
     metadata: Metadata,
     edns: Option<Edns>,
     answer: Vec<Record>,
@@ -44,8 +60,9 @@ struct Reply {
 }
 
 impl Handler {
-    pub fn new(zones: impl Zones, config: Config) -> Self {
-        Self { zones: Arc::new(zones), config: Arc::new(config) }
+    pub fn new(zones: impl Zones, config: Config, forwarder: Option<Arc<Forwarder>>) -> Self {
+        let ns_addresses = config.ns_addresses.clone().into();
+        Self { zones: Arc::new(zones), config: Arc::new(config), ns_addresses, forwarder }
     }
 
     /// The newest zone.
@@ -58,47 +75,96 @@ impl Handler {
         self.config.udp_payload
     }
 
-    fn reply(&self, request: &Request) -> Reply {
-        let mut metadata = Metadata::response_from_request(&request.metadata);
-        let edns = request.edns.as_ref().map(|theirs| {
-            let mut ours = Edns::new();
-            ours.set_max_payload(theirs.max_payload().min(self.config.udp_payload).max(UDP_MIN));
-            ours.set_dnssec_ok(theirs.flags().dnssec_ok);
-            ours
-        });
-        let mut reply = |rcode, aa| {
-            metadata.response_code = rcode;
-            metadata.authoritative = aa;
-            Reply { metadata, edns: edns.clone(), answer: Vec::new(), authority: Vec::new(), additional: Vec::new() }
-        };
+    /// Who asks upstreams, where anybody does.
+    pub fn forwarder(&self) -> Option<&Arc<Forwarder>> {
+        self.forwarder.as_ref()
+    }
+
+    /// Begins to answer a request, and mostly ends. Never waits.
+    pub fn begin(&self, request: &Request) -> Progress {
         if request.version() != 0 {
-            return reply(ResponseCode::BADVERS, false);
+            return Progress::Replied(self.empty(request, ResponseCode::BADVERS));
         }
         if request.metadata.op_code != OpCode::Query {
-            return reply(ResponseCode::NotImp, false);
+            return Progress::Replied(self.empty(request, ResponseCode::NotImp));
         }
         let Some(query) = only_query(request) else {
-            return reply(ResponseCode::FormErr, false);
+            return Progress::Replied(self.empty(request, ResponseCode::FormErr));
         };
         let question = Question {
             name: query.name().into(),
             qtype: query.query_type().into(),
             qclass: query.query_class().into(),
         };
-        match answer(&*self.zone(), &self.config.ns_addresses, &question) {
-            Ok(answer) => fill(reply(answer.rcode, answer.aa), answer, request, query),
-            Err(error) => {
-                tracing::error!(%error, "a query could not be answered");
-                reply(ResponseCode::ServFail, false)
-            }
+        let asker = Asker {
+            address: request.src().ip(),
+            wants_recursion: request.metadata.recursion_desired,
+            dnssec_ok: request.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok),
+            checking_disabled: request.metadata.checking_disabled,
+        };
+        let wire_name = request.queries.as_bytes().split_last_chunk::<4>().map_or([].as_slice(), |(name, _)| name);
+        match begin(self.zone(), &self.ns_addresses, self.forwarder(), &question, wire_name, asker) {
+            Ok(State::Waits(resolving)) => Progress::Waits(resolving),
+            Ok(State::Done(resolved)) => Progress::Replied(self.reply(request, Ok(resolved))),
+            Err(error) => Progress::Replied(self.reply(request, Err(error))),
         }
     }
-}
 
-#[async_trait]
-impl RequestHandler for Handler {
-    async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut out: R) -> ResponseInfo {
-        let reply = self.reply(request);
+    /// Waits for upstreams.
+    pub async fn finish(&self, request: &Request, resolving: Resolving) -> Reply {
+        match &self.forwarder {
+            Some(forwarder) => self.reply(request, resolving.finish(forwarder).await),
+            None => self.empty(request, ResponseCode::ServFail),
+        }
+    }
+
+    /// The message that says what was found.
+    fn reply(&self, request: &Request, resolved: Result<Resolved, ZoneError>) -> Reply {
+        let (resolved, query) = match (resolved, only_query(request)) {
+            (Ok(resolved), Some(query)) => (resolved, query),
+            (Err(error), _) => {
+                tracing::error!(%error, "a query could not be answered");
+                return self.empty(request, ResponseCode::ServFail);
+            }
+            (_, None) => return self.empty(request, ResponseCode::FormErr),
+        };
+        let mut reply = self.empty(request, resolved.answer.rcode);
+        reply.metadata.authoritative = resolved.answer.aa;
+        // It is told to those who understand it (RFC 6840 5.8).
+        let wants_ad =
+            request.metadata.authentic_data || request.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
+        reply.metadata.authentic_data = resolved.ad && wants_ad;
+        if let Some(edns) = &mut reply.edns {
+            edns.set_rcode_high(u8::try_from(u16::from(resolved.answer.rcode) >> 4).unwrap_or_default());
+            for error in &resolved.errors {
+                let data = [error.code.to_be_bytes().as_slice(), &error.text].concat();
+                edns.options_mut().insert(EdnsOption::Unknown(EDE, data));
+            }
+        }
+        fill(reply, resolved, request, query)
+    }
+
+    /// A message without records.
+    fn empty(&self, request: &Request, rcode: ResponseCode) -> Reply {
+        let mut metadata = Metadata::response_from_request(&request.metadata);
+        metadata.response_code = rcode;
+        metadata.recursion_available = self.recurses_for(request.src().ip());
+        let edns = request.edns.as_ref().map(|theirs| {
+            let mut ours = Edns::new();
+            ours.set_max_payload(theirs.max_payload().min(self.config.udp_payload).max(UDP_MIN));
+            ours.set_dnssec_ok(theirs.flags().dnssec_ok);
+            ours
+        });
+        Reply { metadata, edns, answer: Vec::new(), authority: Vec::new(), additional: Vec::new() }
+    }
+
+    /// Whether that client's questions are forwarded (RA).
+    pub fn recurses_for(&self, client: IpAddr) -> bool {
+        self.forwarder.as_ref().is_some_and(|forwarder| forwarder.allows(client))
+    }
+
+    /// Sends a reply by hickory's writer.
+    pub async fn send(&self, request: &Request, reply: Reply, out: &mut impl ResponseHandler) -> ResponseInfo {
         // A question that is not one is not repeated.
         let none = Queries::read(&mut BinDecoder::new(&[]), 0).ok();
         let queries = match (only_query(request), &none) {
@@ -119,6 +185,17 @@ impl RequestHandler for Handler {
     }
 }
 
+#[async_trait]
+impl RequestHandler for Handler {
+    async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut out: R) -> ResponseInfo {
+        let reply = match self.begin(request) {
+            Progress::Replied(reply) => reply,
+            Progress::Waits(resolving) => self.finish(request, *resolving).await,
+        };
+        self.send(request, reply, &mut out).await
+    }
+}
+
 /// The request's question, if there is one, and its name is written out: nothing stands before it to point to.
 fn only_query(request: &Request) -> Option<&LowerQuery> {
     let [query] = request.queries.queries() else { return None };
@@ -127,7 +204,8 @@ fn only_query(request: &Request) -> Option<&LowerQuery> {
 }
 
 /// Puts an answer's records into `reply`, as far as they fit.
-fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery) -> Reply {
+fn fill(mut reply: Reply, resolved: Resolved, request: &Request, query: &LowerQuery) -> Reply {
+    let answer = resolved.answer;
     let limit = match (request.protocol(), &reply.edns) {
         (Protocol::Udp, Some(edns)) => edns.max_payload(),
         (Protocol::Udp, None) => UDP_MIN,
@@ -135,10 +213,17 @@ fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery)
     };
     let records = |rrs: Vec<Rr>| -> Vec<Record> { rrs.into_iter().map(|rr| record(rr, query)).collect() };
     let question = request.queries.as_bytes();
+    // What is said about an error must not take the place of the answer.
+    if let Some(edns) = &mut reply.edns
+        && HEADER_LEN + question.len() + usize::from(opt_len(edns)) > usize::from(limit)
+    {
+        edns.options_mut().remove(EdnsCode::from(EDE));
+    }
+    let opt = reply.edns.as_ref().map_or(0, opt_len);
     let bound = |rrs: &[Rr]| rrs.iter().map(|rr| rr.owner.len() + 1 + 10 + rr.rdata.len()).sum::<usize>();
     let most = HEADER_LEN
         + question.len()
-        + usize::from(OPT_LEN)
+        + usize::from(opt)
         + bound(&answer.answer)
         + bound(&answer.authority)
         + bound(&answer.additional);
@@ -150,7 +235,7 @@ fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery)
         return reply;
     }
     // Compression may help: only an encoder can tell.
-    let fitting = fitting(&reply, question, limit).unwrap_or_default();
+    let fitting = fitting(&reply, question, limit.saturating_sub(opt)).unwrap_or_default();
     if usize::from(fitting.answers) < reply.answer.len()
         || usize::from(fitting.authorities) < reply.authority.len()
         || usize::from(fitting.additionals) < required
@@ -189,11 +274,16 @@ fn record(rr: Rr, query: &LowerQuery) -> Record {
     Record::from_rdata(owner, rr.ttl, RData::Unknown { code: RecordType::from(rr.rtype), rdata: opaque })
 }
 
-/// How many records of each section fit beside the question and an OPT record.
+/// Bytes of an OPT record.
+fn opt_len(edns: &Edns) -> u16 {
+    edns.options().as_ref().iter().fold(OPT_LEN, |len, (_, option)| len.saturating_add(4 + option.len()))
+}
+
+/// How many records of each section fit into so many bytes beside the question.
 fn fitting(reply: &Reply, question: &[u8], limit: u16) -> Result<HeaderCounts, ProtoError> {
     let mut bytes = Vec::with_capacity(usize::from(limit));
     let mut encoder = BinEncoder::new(&mut bytes);
-    encoder.set_max_size(limit - if reply.edns.is_some() { OPT_LEN } else { 0 });
+    encoder.set_max_size(limit);
     let header = emit_message_parts(
         &reply.metadata,
         &mut RawQuestion(question),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_server::Server;
@@ -9,6 +10,7 @@ use hickory_server::net::NetError;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
+use crate::forward::{self, Counts, Forwarder, TrustError};
 use crate::full::Full;
 use crate::handler::Handler;
 use crate::udp::{Sockets, Workers};
@@ -38,6 +40,8 @@ pub struct Config {
     pub udp_payload: u16,
     /// Seconds after which an idle TCP connection is closed.
     pub tcp_timeout_s: u64,
+    /// What is done with questions outside the domain.
+    pub forward: forward::config::Config,
 }
 
 impl Default for Config {
@@ -46,6 +50,7 @@ impl Default for Config {
             ns_addresses: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             udp_payload: 1_232,
             tcp_timeout_s: 10,
+            forward: forward::config::Config::default(),
         }
     }
 }
@@ -66,6 +71,9 @@ pub enum DnsError {
     /// A listener ended by itself.
     #[error("a DNS listener stopped: {0}")]
     Stopped(#[from] NetError),
+    /// Upstreams that cannot be trusted.
+    #[error("cannot ask DNS upstreams over TLS: {0}")]
+    Trust(#[from] TrustError),
     /// A worker could not be started, or ended by itself.
     #[error("DNS over UDP stopped: {0}")]
     Worker(String),
@@ -76,13 +84,14 @@ pub struct DnsServer {
     tcp: Server<Handler>,
     udp: Workers,
     local_addrs: Vec<SocketAddr>,
+    forwarder: Option<Arc<Forwarder>>,
 }
 
 impl DnsServer {
     /// Listens on each address, over UDP and TCP on the same port, and answers from `zones`.
     ///
     /// - `addrs`: port 0 stands for any port that is free for both.
-    /// - Errors: an address that cannot be had; then nothing is listened on.
+    /// - Errors: an address that cannot be had, or upstreams whom nothing can be held against; then nothing is listened on.
     pub async fn bind(addrs: &[SocketAddr], zones: impl Zones, config: Config) -> Result<Self, DnsError> {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let mut local_addrs = Vec::with_capacity(addrs.len());
@@ -94,20 +103,27 @@ impl DnsServer {
             listeners.push(listener);
         }
         let timeout = Duration::from_secs(config.tcp_timeout_s);
-        let full = Full::new(zones, config);
+        let forwarder = Forwarder::new(&config.forward, local_addrs.clone())?;
+        let full = Full::with_forwarder(zones, config, forwarder.clone());
         let mut tcp = Server::new(full.handler());
         for listener in listeners {
             tcp.register_listener(listener, timeout, TCP_RESPONSES);
         }
         let udp = Workers::start(sockets, &full).map_err(|error| DnsError::Worker(error.to_string()))?;
         tracing::info!(addresses = ?local_addrs, "DNS is answered");
-        Ok(Self { tcp, udp, local_addrs })
+        Ok(Self { tcp, udp, local_addrs, forwarder })
     }
 
     /// The addresses that were bound, in the order asked for, with their real ports.
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
+    }
+
+    /// How questions outside the domain have fared; `None`: they are refused.
+    #[must_use]
+    pub fn forwarded(&self) -> Option<Counts> {
+        self.forwarder.as_ref().map(|forwarder| forwarder.counts())
     }
 
     /// Waits until a listener ends, which without [`DnsServer::shutdown`] only an error brings about.

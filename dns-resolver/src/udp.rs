@@ -9,15 +9,17 @@
 mod packets;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use hickory_server::net::xfer::Protocol;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 
-use crate::full::Full;
+use crate::full::{Full, Outcome};
 use packets::Packets;
 
 /// Bytes that wait in a socket's queue: in less, bursts are lost.
@@ -122,6 +124,7 @@ impl Drop for Workers {
 }
 
 async fn work(socket: std::net::UdpSocket, full: &Full, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
+    let full = Answerer { full, late: Arc::new(socket.try_clone()?) };
     let socket = UdpSocket::from_std(socket)?;
     let (mut packets, mut failures) = (Packets::new(), 0);
     loop {
@@ -141,8 +144,40 @@ async fn work(socket: std::net::UdpSocket, full: &Full, mut stopped: watch::Rece
                 }
                 Err(error) => return Err(error),
             }
-            packets.answer(full);
+            packets.answer(&full);
             packets.send(&socket);
+        }
+    }
+}
+
+/// The full server beside a socket: what it answers at once, the worker sends; what waits for others leaves by itself.
+struct Answerer<'a> {
+    full: &'a Full,
+    /// The same socket.
+    late: Arc<std::net::UdpSocket>,
+}
+
+impl Answerer<'_> {
+    /// The answer, if there is one now.
+    fn answer(&self, packet: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+        unless_it_panics(|| match self.full.answer(packet, from, Protocol::Udp) {
+            Outcome::Answer(answer) => Some(answer),
+            Outcome::Silence => None,
+            Outcome::Forward(forwarding) => {
+                let socket = self.late.clone();
+                // What the system does not take now is lost, as UDP may be.
+                self.full.forward_later(forwarding, move |answer| drop(socket.send_to(answer, from)));
+                None
+            }
+        })
+        .flatten()
+    }
+
+    /// Says in an answer of the fast way what the full server says: whether recursion is available to that client.
+    fn set_recursion_available(&self, answer: &mut [u8], client: IpAddr) {
+        const RA: u8 = 0x80;
+        if let Some(flags) = answer.get_mut(3).filter(|_| self.full.recurses_for(client)) {
+            *flags |= RA;
         }
     }
 }
@@ -155,6 +190,6 @@ fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Option<T> {
 
 /// Whether an answer may go there: port 0 and no address at all are nobody's.
 fn is_somebody(from: &SocketAddr) -> bool {
-    let is_broadcast = matches!(from.ip(), std::net::IpAddr::V4(ip) if ip.is_broadcast());
+    let is_broadcast = matches!(from.ip(), IpAddr::V4(ip) if ip.is_broadcast());
     from.port() != 0 && !from.ip().is_unspecified() && !from.ip().is_multicast() && !is_broadcast
 }

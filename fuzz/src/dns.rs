@@ -58,7 +58,7 @@ impl Server {
     /// The full server's answer to a packet, which is that of the fast way where that has one. `None`: it is no message, or a
     /// response.
     pub fn ask(&self, packet: &[u8], protocol: Protocol) -> Option<Vec<u8>> {
-        let full = self.0.answer(packet, SocketAddr::from((Ipv4Addr::LOCALHOST, 9_999)), protocol);
+        let full = self.0.answer(packet, SocketAddr::from((Ipv4Addr::LOCALHOST, 9_999)), protocol).answer();
         let mut out = Vec::new();
         if protocol == Protocol::Udp && fast::answer_into(&*self.0.zone(), packet, 1_232, &mut out).is_ok() {
             let read = |bytes: &[u8]| Message::from_vec(bytes).expect("an answer parses");

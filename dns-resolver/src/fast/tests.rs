@@ -52,7 +52,7 @@ impl Sent {
     fn full(&self, zone: &FakeZone) -> Message {
         let zone: Arc<dyn Zone> = Arc::new(zone.clone());
         let full = Full::new(move || zone.clone(), Config::default());
-        let answer = full.answer(&self.packet(), "192.0.2.1:53".parse().unwrap(), Protocol::Udp).unwrap();
+        let answer = full.answer(&self.packet(), "192.0.2.1:53".parse().unwrap(), Protocol::Udp).answer().unwrap();
         Message::from_vec(&answer).unwrap()
     }
 }

@@ -1,6 +1,5 @@
 //! The server over real sockets, spoken to in bytes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dotp2p_chain::records::{Owner, RecordSet};
@@ -11,6 +10,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::fake::{FakeZone, number, wire};
+use crate::forward::config::Forward;
 use crate::zone::Zone;
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -31,7 +31,13 @@ pub(super) fn query(id: u16, question: &str, payload: Option<u16>) -> Vec<u8> {
 
 pub(super) async fn start(zone: FakeZone) -> DnsServer {
     let zone: Arc<dyn Zone> = Arc::new(zone);
-    DnsServer::bind(&["127.0.0.1:0".parse().unwrap()], move || zone.clone(), Config::default()).await.unwrap()
+    DnsServer::bind(&["127.0.0.1:0".parse().unwrap()], move || zone.clone(), refusing()).await.unwrap()
+}
+
+/// What is outside the domain is refused.
+fn refusing() -> Config {
+    let forward = forward::config::Config { to: Forward::Off, ..Default::default() };
+    Config { forward, ..Config::default() }
 }
 
 async fn client(server: &DnsServer) -> UdpSocket {

@@ -4,14 +4,12 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
-use hickory_server::net::xfer::Protocol;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::{is_somebody, unless_it_panics};
+use super::{Answerer, is_somebody, unless_it_panics};
 use crate::fast::{self, BATCH, Elsewhere};
-use crate::full::Full;
 
 /// Bytes of a query that are read; a longer one is none.
 const QUERY_MAX: usize = 4_096;
@@ -58,14 +56,14 @@ impl Packets {
     }
 
     /// Answers what came.
-    pub(super) fn answer(&mut self, full: &Full) {
+    pub(super) fn answer(&mut self, full: &Answerer<'_>) {
         let mut packets: [&[u8]; BATCH] = [&[]; BATCH];
         for (((len, _), buffer), packet) in self.came.iter().zip(&self.buffers).zip(&mut packets) {
             *packet = buffer.get(..*len).unwrap_or_default();
         }
         let packets = packets.get(..self.came.len()).unwrap_or_default();
         let mut results = [Err(Elsewhere); BATCH];
-        let (zone, max) = (full.zone(), full.udp_payload());
+        let (zone, max) = (full.full.zone(), full.full.udp_payload());
         // After a panic each is the full server's, by itself.
         if unless_it_panics(|| fast::answer_all(&*zone, packets, max, &mut self.answers, &mut results)).is_none() {
             results = [Err(Elsewhere); BATCH];
@@ -78,10 +76,8 @@ impl Packets {
             let place = self.to.len();
             if is_fast {
                 self.answers.swap(place, at);
-            } else if let (Some(answer), Some(out)) = (
-                unless_it_panics(|| full.answer(packet, address, Protocol::Udp)).flatten(),
-                self.answers.get_mut(place),
-            ) {
+                self.answers.get_mut(place).into_iter().for_each(|it| full.set_recursion_available(it, address.ip()));
+            } else if let (Some(answer), Some(out)) = (full.answer(packet, address), self.answers.get_mut(place)) {
                 debug_assert!(place <= at, "what was answered is still to be sent");
                 out.clear();
                 out.extend_from_slice(&answer);

@@ -3,12 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 
-use hickory_server::net::xfer::Protocol;
 use tokio::net::UdpSocket;
 
-use super::{is_somebody, unless_it_panics};
+use super::{Answerer, is_somebody, unless_it_panics};
 use crate::fast;
-use crate::full::Full;
 
 /// Bytes of a query that are read; a longer one is none.
 const QUERY_MAX: usize = 4_096;
@@ -33,16 +31,18 @@ impl Packets {
     }
 
     /// Answers what came.
-    pub(super) fn answer(&mut self, full: &Full) {
+    pub(super) fn answer(&mut self, full: &Answerer<'_>) {
         let came = self.came.filter(|(_, from)| is_somebody(from));
         let Some((packet, from)) = came.and_then(|(len, from)| Some((self.buffer.get(..len)?, from))) else {
             self.came = None;
             return;
         };
-        let (zone, max) = (full.zone(), full.udp_payload());
+        let (zone, max) = (full.full.zone(), full.full.udp_payload());
         let fast = unless_it_panics(|| fast::answer_into(&*zone, packet, max, &mut self.answer));
-        if !matches!(fast, Some(Ok(()))) {
-            match unless_it_panics(|| full.answer(packet, from, Protocol::Udp)).flatten() {
+        if matches!(fast, Some(Ok(()))) {
+            full.set_recursion_available(&mut self.answer, from.ip());
+        } else {
+            match full.answer(packet, from) {
                 Some(answer) => self.answer = answer,
                 None => self.came = None,
             }
