@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::BoolishValueParser;
 use dotp2p_chain::key::{AddressError, PublicKey};
 use dotp2p_chain::params::{Deployment, Params, RulesError};
+use dotp2p_dns::forward::config::{Allowed, Forward, IpNet};
 use dotp2p_network::peer_text::{AddressTextError, Multiaddr, check_peer_text};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -100,6 +101,17 @@ pub struct NodeLayer {
     #[arg(long, value_name = "BOOL", env = "DOTP2P_DNS_PROVISIONAL_UPDATES", hide_env_values = true)]
     #[arg(value_parser = BoolishValueParser::new(), hide_possible_values = true)]
     pub dns_provisional_updates: Option<bool>,
+    /// Where DNS questions outside the network's domain go: off, system, or upstreams such as 9.9.9.9 or
+    /// tls://9.9.9.9#dns.quad9.net, the first that answers [default: system]
+    #[arg(long, value_name = "UPSTREAM,…", env = "DOTP2P_DNS_FORWARD", hide_env_values = true)]
+    pub dns_forward: Option<Forward>,
+    /// Whose questions are forwarded [default: loopback, private and link-local addresses]
+    #[arg(long, value_name = "PREFIX,…", env = "DOTP2P_DNS_FORWARD_ALLOW", hide_env_values = true)]
+    #[arg(value_delimiter = ',')]
+    pub dns_forward_allow: Option<Vec<IpNet>>,
+    /// Certificates (PEM) that upstreams over TLS and HTTPS are held against [default: the system's]
+    #[arg(long, value_name = "FILE", env = "DOTP2P_DNS_FORWARD_CA", hide_env_values = true)]
+    pub dns_forward_ca: Option<PathBuf>,
     /// The pre-shared key of a network that needs one [default: the network file's path, ending in .psk]
     #[arg(long, value_name = "FILE", env = "DOTP2P_PSK", hide_env_values = true)]
     pub psk: Option<PathBuf>,
@@ -270,6 +282,8 @@ pub struct NodeSettings {
     pub reindex: bool,
     /// Whether it serves updates before they are mined (L5).
     pub dns_provisional: bool,
+    /// What DNS does with questions outside the network's domain.
+    pub dns_forward: dotp2p_dns::forward::config::Config,
     /// Where the pre-shared key is, if that was said or the network needs one.
     pub psk: Option<PathBuf>,
 }
@@ -325,6 +339,7 @@ impl Layer {
         let folder = path.parent().unwrap_or(Path::new(""));
         layer.data_dir = layer.data_dir.map(|dir| folder.join(dir));
         layer.node.psk = layer.node.psk.map(|psk| folder.join(psk));
+        layer.node.dns_forward_ca = layer.node.dns_forward_ca.map(|file| folder.join(file));
         layer.network = layer.network.map(|name| match Params::named(&name) {
             Some(_) => name,
             None => folder.join(name).to_string_lossy().into_owned(),
@@ -351,6 +366,9 @@ impl Layer {
                 mine_to: self.node.mine_to.or(below.node.mine_to),
                 reindex: self.node.reindex.or(below.node.reindex),
                 dns_provisional_updates: self.node.dns_provisional_updates.or(below.node.dns_provisional_updates),
+                dns_forward: self.node.dns_forward.or(below.node.dns_forward),
+                dns_forward_allow: self.node.dns_forward_allow.or(below.node.dns_forward_allow),
+                dns_forward_ca: self.node.dns_forward_ca.or(below.node.dns_forward_ca),
                 psk: self.node.psk.or(below.node.psk),
             },
         }
@@ -393,6 +411,11 @@ impl NodeLayer {
             mine_to: mine_to.transpose()?,
             reindex: self.reindex.unwrap_or(false),
             dns_provisional: self.dns_provisional_updates.unwrap_or(true),
+            dns_forward: dotp2p_dns::forward::config::Config {
+                to: self.dns_forward.unwrap_or_default(),
+                allow: self.dns_forward_allow.map(Allowed).unwrap_or_default(),
+                ca_file: self.dns_forward_ca,
+            },
             psk: self.psk.or(psk),
         })
     }

@@ -18,6 +18,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CliError> {
         mine_to: node.mine_to,
         reindex: node.reindex,
         dns_provisional: node.dns_provisional,
+        dns: dotp2p_dns::server::Config { forward: node.dns_forward.clone(), ..Default::default() },
         peers: PeersConfig {
             listen: node.p2p_listen.clone(),
             peers: node.peers.clone(),
