@@ -16,8 +16,8 @@ use clap::builder::BoolishValueParser;
 use dotp2p_chain::key::{AddressError, PublicKey};
 use dotp2p_chain::params::{Deployment, Params, RulesError};
 use dotp2p_dns::dnssec::key::Algorithm;
+use dotp2p_dns::forward::config::{Allowed, Forward, IpNet};
 use dotp2p_network::peer_text::{AddressTextError, Multiaddr, check_peer_text};
-use ipnet::IpNet;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -116,6 +116,17 @@ pub struct NodeLayer {
     /// How a zone key signs that is made at first start: ecdsap256 or ed25519 [default: ecdsap256]
     #[arg(long, value_name = "ALGORITHM", env = "DOTP2P_DNSSEC_ALGORITHM", hide_env_values = true)]
     pub dnssec_algorithm: Option<Algorithm>,
+    /// Where DNS questions outside the network's domain go: off, system, or upstreams such as 9.9.9.9 or
+    /// tls://9.9.9.9#dns.quad9.net, the first that answers [default: system]
+    #[arg(long, value_name = "UPSTREAM,…", env = "DOTP2P_DNS_FORWARD", hide_env_values = true)]
+    pub dns_forward: Option<Forward>,
+    /// Whose questions are forwarded [default: loopback, private and link-local addresses]
+    #[arg(long, value_name = "PREFIX,…", env = "DOTP2P_DNS_FORWARD_ALLOW", hide_env_values = true)]
+    #[arg(value_delimiter = ',')]
+    pub dns_forward_allow: Option<Vec<IpNet>>,
+    /// Certificates (PEM) that upstreams over TLS and HTTPS are held against [default: the system's]
+    #[arg(long, value_name = "FILE", env = "DOTP2P_DNS_FORWARD_CA", hide_env_values = true)]
+    pub dns_forward_ca: Option<PathBuf>,
     /// The pre-shared key of a network that needs one [default: the network file's path, ending in .psk]
     #[arg(long, value_name = "FILE", env = "DOTP2P_PSK", hide_env_values = true)]
     pub psk: Option<PathBuf>,
@@ -346,6 +357,7 @@ impl Layer {
         let folder = path.parent().unwrap_or(Path::new(""));
         layer.data_dir = layer.data_dir.map(|dir| folder.join(dir));
         layer.node.psk = layer.node.psk.map(|psk| folder.join(psk));
+        layer.node.dns_forward_ca = layer.node.dns_forward_ca.map(|file| folder.join(file));
         layer.network = layer.network.map(|name| match Params::named(&name) {
             Some(_) => name,
             None => folder.join(name).to_string_lossy().into_owned(),
@@ -376,6 +388,9 @@ impl Layer {
                 dns_rate_limit_exempt: self.node.dns_rate_limit_exempt.or(below.node.dns_rate_limit_exempt),
                 dnssec: self.node.dnssec.or(below.node.dnssec),
                 dnssec_algorithm: self.node.dnssec_algorithm.or(below.node.dnssec_algorithm),
+                dns_forward: self.node.dns_forward.or(below.node.dns_forward),
+                dns_forward_allow: self.node.dns_forward_allow.or(below.node.dns_forward_allow),
+                dns_forward_ca: self.node.dns_forward_ca.or(below.node.dns_forward_ca),
                 psk: self.node.psk.or(below.node.psk),
             },
         }
@@ -409,6 +424,11 @@ impl NodeLayer {
             return Err(ConfigError::Peer(AddressTextError(wrong.clone())));
         }
         let mut dns = dotp2p_dns::server::Config::default();
+        dns.forward = dotp2p_dns::forward::config::Config {
+            to: self.dns_forward.unwrap_or_default(),
+            allow: self.dns_forward_allow.map(Allowed).unwrap_or_default(),
+            ca_file: self.dns_forward_ca,
+        };
         dns.rate_limit = self.dns_rate_limit.unwrap_or(dns.rate_limit);
         dns.dnssec = self.dnssec.unwrap_or(dns.dnssec);
         dns.dnssec_algorithm = self.dnssec_algorithm.unwrap_or(dns.dnssec_algorithm);

@@ -1,5 +1,7 @@
 //! Extended DNS Errors (RFC 8914): why an answer is as it is, where the code alone does not tell.
 
+use std::borrow::Cow;
+
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 
@@ -7,27 +9,36 @@ use crate::answer::{Answer, Question};
 use crate::zone::{Condition, Zone};
 
 /// The option's code.
-const OPTION: u16 = 15;
+pub(crate) const OPTION: u16 = 15;
 
-/// An extended error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An extended error, of ours or passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExtendedError {
     /// INFO-CODE.
     pub code: u16,
-    /// EXTRA-TEXT, for people.
-    pub text: &'static str,
+    /// EXTRA-TEXT, for people, in UTF-8 as far as its sender minds.
+    pub text: Cow<'static, [u8]>,
 }
 
-const STALE_ANSWER: ExtendedError = ExtendedError { code: 3, text: "no new block for a day" };
-const STALE_NXDOMAIN: ExtendedError = ExtendedError { code: 19, text: STALE_ANSWER.text };
-const NOT_READY: ExtendedError = ExtendedError { code: 14, text: "the chain is being synchronised" };
-const LAPSED: ExtendedError = ExtendedError { code: 0, text: "the name has expired; its owner can still renew it" };
-/// The records are there and cannot be read.
-pub(crate) const UNREADABLE: ExtendedError = ExtendedError { code: 0, text: "the name's records cannot be read" };
+const STALE: &str = "no new block for a day";
+const STALE_ANSWER: ExtendedError = ExtendedError::ours(3, STALE);
+const STALE_NXDOMAIN: ExtendedError = ExtendedError::ours(19, STALE);
+const NOT_READY: ExtendedError = ExtendedError::ours(14, "the chain is being synchronised");
+const LAPSED: ExtendedError = ExtendedError::ours(0, "the name has expired; its owner can still renew it");
+/// The records are there and cannot be read, or not be signed.
+pub(crate) const UNREADABLE: ExtendedError = ExtendedError::ours(0, "the name's records cannot be read");
 
 impl ExtendedError {
-    pub fn option(self) -> EdnsOption {
-        EdnsOption::Unknown(OPTION, [&self.code.to_be_bytes(), self.text.as_bytes()].concat())
+    pub const fn ours(code: u16, text: &'static str) -> Self {
+        Self { code, text: Cow::Borrowed(text.as_bytes()) }
+    }
+
+    pub fn new(code: u16, text: impl Into<Vec<u8>>) -> Self {
+        Self { code, text: Cow::Owned(text.into()) }
+    }
+
+    pub fn option(&self) -> EdnsOption {
+        EdnsOption::Unknown(OPTION, [&self.code.to_be_bytes(), &*self.text].concat())
     }
 }
 

@@ -86,7 +86,8 @@ pub fn number(rtype: &str) -> u16 {
     }
 }
 
-fn data(rtype: &str, words: &[&str], name: &str) -> (u16, Vec<u8>) {
+/// Type and RDATA of a record at `name`.
+pub fn data(rtype: &str, words: &[&str], name: &str) -> (u16, Vec<u8>) {
     let target = |text: &str| {
         let text = match text {
             "@" => format!("{name}.p2p."),

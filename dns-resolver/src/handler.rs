@@ -4,24 +4,26 @@
 //! records do not fit, TC is set, and of the answer the RRsets are sent that do (RFC 2181 9). The OPT record always has its
 //! place.
 
-use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hickory_proto::ProtoError;
 use hickory_proto::op::{Edns, LowerQuery, Metadata, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::NULL;
-use hickory_proto::rr::rdata::opt::EdnsOption;
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{RData, Record, RecordType};
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::Request;
 
-use crate::answer::{Answer, Question, Rr, answer_with};
+use crate::answer::{Answer, Question, Rr};
+use crate::authority::{AnswerError, Authority};
 use crate::dnssec::signer::Signer;
-use crate::extended::{self, ExtendedError};
+use crate::extended;
+use crate::forward::Forwarder;
 use crate::guard::Guard;
 use crate::guard::cookie::{self, Cookie};
 use crate::message::{self, Parts};
-use crate::rdata::rtype;
+use crate::resolve::{Asker, Resolved, Resolving, State, begin};
 use crate::server::{Config, UDP_MIN};
 use crate::zone::{Zone, Zones};
 
@@ -32,18 +34,26 @@ const OPT_LEN: u16 = 11;
 /// EDNS TCP keepalive (RFC 7828).
 const KEEPALIVE: u16 = 11;
 
-/// Answers requests from the newest zone. A clone is the same one.
+/// Answers requests from the newest zone, and what is outside from upstreams. A clone is the same one.
 #[derive(Clone)]
 pub(crate) struct Handler {
     zones: Arc<dyn Zones>,
     config: Arc<Config>,
     guard: Arc<Guard>,
-    /// `None`: the zone is not signed.
-    signer: Option<Arc<Signer>>,
+    authority: Arc<Authority>,
+    forwarder: Option<Arc<Forwarder>>,
+}
+
+/// How far the answer to a request is.
+pub(crate) enum Progress {
+    /// There it is.
+    Replied(Reply),
+    /// Upstreams are to be asked: [`Handler::finish`].
+    Waits(Box<Resolving>),
 }
 
 /// A message, but for its question.
-struct Reply {
+pub(crate) struct Reply {
     metadata: Metadata,
     edns: Option<Edns>,
     answer: Vec<Record>,
@@ -52,8 +62,15 @@ struct Reply {
 }
 
 impl Handler {
-    pub fn new(zones: impl Zones, config: Config, guard: Guard, signer: Option<Arc<Signer>>) -> Self {
-        Self { zones: Arc::new(zones), config: Arc::new(config), guard: Arc::new(guard), signer }
+    pub fn new(
+        zones: impl Zones,
+        config: Config,
+        guard: Guard,
+        signer: Option<Arc<Signer>>,
+        forwarder: Option<Arc<Forwarder>>,
+    ) -> Self {
+        let authority = Arc::new(Authority { servers: config.ns_addresses.clone(), signer });
+        Self { zones: Arc::new(zones), config: Arc::new(config), guard: Arc::new(guard), authority, forwarder }
     }
 
     /// Cookies and rates.
@@ -63,7 +80,7 @@ impl Handler {
 
     /// Whether the zone is signed.
     pub fn signs(&self) -> bool {
-        self.signer.is_some()
+        self.authority.signer.is_some()
     }
 
     /// How it answers.
@@ -76,9 +93,51 @@ impl Handler {
         self.zones.current()
     }
 
-    /// The answer's bytes.
-    pub fn answer(&self, request: &Request) -> Result<Vec<u8>, ProtoError> {
-        let reply = self.reply(request);
+    /// Who asks upstreams, where anybody does.
+    pub fn forwarder(&self) -> Option<&Arc<Forwarder>> {
+        self.forwarder.as_ref()
+    }
+
+    /// Begins to answer a request, and mostly ends. Never waits.
+    pub fn begin(&self, request: &Request) -> Progress {
+        if request.version() != 0 {
+            return Progress::Replied(self.empty(request, ResponseCode::BADVERS));
+        }
+        if request.metadata.op_code != OpCode::Query {
+            return Progress::Replied(self.empty(request, ResponseCode::NotImp));
+        }
+        let Some(query) = only_query(request).filter(|_| self.cookie(request) != Cookie::Malformed) else {
+            return Progress::Replied(self.empty(request, ResponseCode::FormErr));
+        };
+        let question = Question {
+            name: query.name().into(),
+            qtype: query.query_type().into(),
+            qclass: query.query_class().into(),
+        };
+        let asker = Asker {
+            address: request.src().ip(),
+            wants_recursion: request.metadata.recursion_desired,
+            dnssec_ok: request.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok),
+            checking_disabled: request.metadata.checking_disabled,
+        };
+        let wire_name = request.queries.as_bytes().split_last_chunk::<4>().map_or([].as_slice(), |(name, _)| name);
+        match begin(self.zone(), &self.authority, self.forwarder(), &question, wire_name, asker) {
+            Ok(State::Waits(resolving)) => Progress::Waits(resolving),
+            Ok(State::Done(resolved)) => Progress::Replied(self.reply(request, Ok(resolved))),
+            Err(error) => Progress::Replied(self.reply(request, Err(error))),
+        }
+    }
+
+    /// Waits for upstreams.
+    pub async fn finish(&self, request: &Request, resolving: Resolving) -> Reply {
+        match &self.forwarder {
+            Some(forwarder) => self.reply(request, resolving.finish(forwarder).await),
+            None => self.empty(request, ResponseCode::ServFail),
+        }
+    }
+
+    /// The reply's bytes.
+    pub fn encode(&self, request: &Request, reply: &Reply) -> Result<Vec<u8>, ProtoError> {
         // A question that is not one is not repeated.
         let question = only_query(request).map_or(&[][..], |_| request.queries.as_bytes());
         message::encode(&reply.parts(question), usize::from(self.limit(request))).map(|encoded| encoded.bytes)
@@ -93,8 +152,39 @@ impl Handler {
         }
     }
 
-    fn reply(&self, request: &Request) -> Reply {
+    /// The message that says what was found.
+    fn reply(&self, request: &Request, resolved: Result<Resolved, AnswerError>) -> Reply {
+        let (resolved, query) = match (resolved, only_query(request)) {
+            (Ok(resolved), Some(query)) => (resolved, query),
+            (Err(error), _) => {
+                tracing::error!(%error, "a query could not be answered");
+                let mut reply = self.empty(request, ResponseCode::ServFail);
+                if let Some(edns) = &mut reply.edns {
+                    edns.options_mut().insert(extended::UNREADABLE.option());
+                }
+                return reply;
+            }
+            (_, None) => return self.empty(request, ResponseCode::FormErr),
+        };
+        let mut reply = self.empty(request, resolved.answer.rcode);
+        reply.metadata.authoritative = resolved.answer.aa;
+        // It is told to those who understand it (RFC 6840 5.8).
+        let wants_ad =
+            request.metadata.authentic_data || request.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
+        reply.metadata.authentic_data = resolved.ad && wants_ad;
+        if let Some(edns) = &mut reply.edns {
+            for error in &resolved.errors {
+                edns.options_mut().insert(error.option());
+            }
+        }
+        fill(reply, resolved.answer, request, query, self.limit(request))
+    }
+
+    /// A message without records.
+    fn empty(&self, request: &Request, rcode: ResponseCode) -> Reply {
         let mut metadata = Metadata::response_from_request(&request.metadata);
+        metadata.response_code = rcode;
+        metadata.recursion_available = self.recurses_for(request.src().ip());
         let cookie = self.cookie(request);
         let edns = request.edns.as_ref().map(|theirs| {
             let mut ours = Edns::new();
@@ -111,59 +201,12 @@ impl Handler {
             }
             ours
         });
-        let mut reply = |rcode, aa| {
-            metadata.response_code = rcode;
-            metadata.authoritative = aa;
-            Reply { metadata, edns: edns.clone(), answer: Vec::new(), authority: Vec::new(), additional: Vec::new() }
-        };
-        if request.version() != 0 {
-            return reply(ResponseCode::BADVERS, false);
-        }
-        if request.metadata.op_code != OpCode::Query {
-            return reply(ResponseCode::NotImp, false);
-        }
-        let Some(query) = only_query(request).filter(|_| cookie != Cookie::Malformed) else {
-            return reply(ResponseCode::FormErr, false);
-        };
-        let question = Question {
-            name: query.name().into(),
-            qtype: query.query_type().into(),
-            qclass: query.query_class().into(),
-        };
-        let proofs = edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
-        let zone = self.zone();
-        match self.answer_from(&*zone, &question, proofs) {
-            Ok(mut answer) => {
-                if !proofs {
-                    // Only who asks for DNSSEC is told of it beside a referral (RFC 4035 3.1).
-                    answer.authority.retain(|rr| rr.rtype != rtype::DS);
-                }
-                let mut reply = reply(answer.rcode, answer.aa);
-                if let Some(edns) = &mut reply.edns {
-                    let error = extended::of(&*zone, &question, &answer).map(ExtendedError::option);
-                    error.into_iter().for_each(|error| edns.options_mut().insert(error));
-                }
-                fill(reply, answer, request, query, self.limit(request))
-            }
-            Err(error) => {
-                tracing::error!(%error, "a query could not be answered");
-                let mut reply = reply(ResponseCode::ServFail, false);
-                if let Some(edns) = &mut reply.edns {
-                    edns.options_mut().insert(extended::UNREADABLE.option());
-                }
-                reply
-            }
-        }
+        Reply { metadata, edns, answer: Vec::new(), authority: Vec::new(), additional: Vec::new() }
     }
 
-    /// The answer from `zone`, with signatures where `proofs` are wanted.
-    fn answer_from(&self, zone: &dyn Zone, question: &Question, proofs: bool) -> Result<Answer, Box<dyn Error>> {
-        let servers = &self.config.ns_addresses;
-        let Some(signer) = &self.signer else { return Ok(answer_with(zone, servers, question, None)?) };
-        let keys = signer.keys();
-        let mut answer = answer_with(zone, servers, question, Some(keys.added(proofs)))?;
-        signer.sign(&keys, &mut answer, proofs)?;
-        Ok(answer)
+    /// Whether that client's questions are forwarded (RA).
+    pub fn recurses_for(&self, client: IpAddr) -> bool {
+        self.forwarder.as_ref().is_some_and(|forwarder| forwarder.allows(client))
     }
 }
 
@@ -194,6 +237,12 @@ fn only_query(request: &Request) -> Option<&LowerQuery> {
 
 /// Puts an answer's records into `reply`, as far as they fit into `limit` bytes.
 fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery, limit: u16) -> Reply {
+    // What is said about an error must not take the place of the answer.
+    if let Some(edns) = &mut reply.edns
+        && HEADER_LEN + request.queries.as_bytes().len() + usize::from(opt_len(Some(&*edns))) > usize::from(limit)
+    {
+        edns.options_mut().remove(EdnsCode::from(extended::OPTION));
+    }
     let records = |rrs: Vec<Rr>| -> Vec<Record> { rrs.into_iter().map(|rr| record(rr, query)).collect() };
     let question = request.queries.as_bytes();
     let bound = |rrs: &[Rr]| rrs.iter().map(|rr| rr.owner.len() + 1 + 10 + rr.rdata.len()).sum::<usize>();

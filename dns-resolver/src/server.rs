@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::dnssec::key::Algorithm;
 use crate::dnssec::signer::Signer;
+use crate::forward::{self, Counts, Forwarder, TrustError};
 use crate::full::Full;
 use crate::tcp::Listeners;
 use crate::udp::{Sockets, Workers};
@@ -50,6 +51,8 @@ pub struct Config {
     pub dnssec: bool,
     /// How the key signs that is made where there is none.
     pub dnssec_algorithm: Algorithm,
+    /// What is done with questions outside the domain.
+    pub forward: forward::config::Config,
 }
 
 impl Default for Config {
@@ -67,6 +70,7 @@ impl Default for Config {
             tcp_max_per_network: 100,
             dnssec: true,
             dnssec_algorithm: Algorithm::default(),
+            forward: forward::config::Config::default(),
         }
     }
 }
@@ -87,6 +91,9 @@ pub enum DnsError {
     /// There is no randomness to make cookies by.
     #[error("no random bytes for DNS cookies: {0}")]
     Random(getrandom::Error),
+    /// Upstreams that cannot be trusted.
+    #[error("cannot ask DNS upstreams over TLS: {0}")]
+    Trust(#[from] TrustError),
     /// A worker could not be started, or ended by itself.
     #[error("DNS over UDP stopped: {0}")]
     Worker(String),
@@ -97,13 +104,14 @@ pub struct DnsServer {
     tcp: Listeners,
     udp: Workers,
     local_addrs: Vec<SocketAddr>,
+    forwarder: Option<Arc<Forwarder>>,
 }
 
 impl DnsServer {
     /// Listens on each address, over UDP and TCP on the same port, and answers from `zones`.
     ///
     /// - `addrs`: port 0 stands for any port that is free for both.
-    /// - Errors: an address that cannot be had; then nothing is listened on.
+    /// - Errors: an address that cannot be had, or upstreams whom nothing can be held against; then nothing is listened on.
     pub async fn bind(addrs: &[SocketAddr], zones: impl Zones, config: Config) -> Result<Self, DnsError> {
         Self::bind_signed(addrs, zones, config, None).await
     }
@@ -125,17 +133,24 @@ impl DnsServer {
             listeners.push(listener);
         }
         let signer = signer.filter(|_| config.dnssec);
-        let full = Full::with(zones, config, signer).map_err(DnsError::Random)?;
+        let forwarder = Forwarder::new(&config.forward, local_addrs.clone())?;
+        let full = Full::with(zones, config, signer, forwarder.clone()).map_err(DnsError::Random)?;
         let tcp = Listeners::start(listeners, &full);
         let udp = Workers::start(sockets, &full).map_err(|error| DnsError::Worker(error.to_string()))?;
         tracing::info!(addresses = ?local_addrs, "DNS is answered");
-        Ok(Self { tcp, udp, local_addrs })
+        Ok(Self { tcp, udp, local_addrs, forwarder })
     }
 
     /// The addresses that were bound, in the order asked for, with their real ports.
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
+    }
+
+    /// How questions outside the domain have fared; `None`: they are refused.
+    #[must_use]
+    pub fn forwarded(&self) -> Option<Counts> {
+        self.forwarder.as_ref().map(|forwarder| forwarder.counts())
     }
 
     /// Waits until a worker ends, which without [`DnsServer::shutdown`] only an error brings about.

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::full::Full;
+use crate::full::{Full, Outcome};
 use places::{Place, Places};
 
 /// Queries of a connection that are being answered at a time.
@@ -127,7 +127,11 @@ impl Connection {
     }
 
     async fn answer(&self, query: Vec<u8>) -> Option<Vec<u8>> {
-        self.full.answer(&query, self.from, Protocol::Tcp)
+        match self.full.answer(&query, self.from, Protocol::Tcp) {
+            Outcome::Answer(answer) => Some(answer),
+            Outcome::Silence => None,
+            Outcome::Forward(forwarding) => self.full.forward(forwarding).await,
+        }
     }
 }
 

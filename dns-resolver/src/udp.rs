@@ -9,16 +9,18 @@
 mod packets;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use hickory_server::net::xfer::Protocol;
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 
-use crate::full::Full;
-use packets::Packets;
+use crate::full::{Full, Outcome};
+use packets::{Local, Packets, send_late};
 
 /// Bytes that wait in a socket's queue: in less, bursts are lost.
 const QUEUE_BYTES: usize = 4 << 20;
@@ -123,6 +125,7 @@ impl Drop for Workers {
 }
 
 async fn work(socket: std::net::UdpSocket, full: &Full, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
+    let full = Answerer { full, late: Arc::new(socket.try_clone()?) };
     let socket = UdpSocket::from_std(socket)?;
     let (mut packets, mut failures) = (Packets::new(&socket)?, 0);
     loop {
@@ -142,8 +145,39 @@ async fn work(socket: std::net::UdpSocket, full: &Full, mut stopped: watch::Rece
                 }
                 Err(error) => return Err(error),
             }
-            packets.answer(full);
+            packets.answer(&full);
             packets.send(&socket);
+        }
+    }
+}
+
+/// The full server beside a socket: what it answers at once, the worker sends; what waits for others leaves by itself.
+struct Answerer<'a> {
+    full: &'a Full,
+    /// The same socket.
+    late: Arc<std::net::UdpSocket>,
+}
+
+impl Answerer<'_> {
+    /// The answer, if there is one now; `at`: the address that was asked, where that is in doubt.
+    fn answer(&self, packet: &[u8], from: SocketAddr, at: Option<Local>) -> Option<Vec<u8>> {
+        unless_it_panics(|| match self.full.answer(packet, from, Protocol::Udp) {
+            Outcome::Answer(answer) => Some(answer),
+            Outcome::Silence => None,
+            Outcome::Forward(forwarding) => {
+                let socket = self.late.clone();
+                self.full.forward_later(forwarding, move |answer| send_late(&socket, answer, from, at));
+                None
+            }
+        })
+        .flatten()
+    }
+
+    /// Says in an answer of the fast way what the full server says: whether recursion is available to that client.
+    fn set_recursion_available(&self, answer: &mut [u8], client: IpAddr) {
+        const RA: u8 = 0x80;
+        if let Some(flags) = answer.get_mut(3).filter(|_| self.full.recurses_for(client)) {
+            *flags |= RA;
         }
     }
 }
@@ -156,6 +190,6 @@ fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Option<T> {
 
 /// Whether an answer may go there: port 0 and no address at all are nobody's.
 fn is_somebody(from: &SocketAddr) -> bool {
-    let is_broadcast = matches!(from.ip(), std::net::IpAddr::V4(ip) if ip.is_broadcast());
+    let is_broadcast = matches!(from.ip(), IpAddr::V4(ip) if ip.is_broadcast());
     from.port() != 0 && !from.ip().is_unspecified() && !from.ip().is_multicast() && !is_broadcast
 }

@@ -126,6 +126,12 @@ fn what_is_no_configuration() {
         ("\"a\\u001bb\" = 'x'", "line 1: unknown field `a\u{fffd}b`, expected one of "),
         ("network", "line 1: "),
         ("[node]\nmine = []", "line 2: threads are a number, or \"auto\""),
+        (
+            "[node]\ndns_forward = 'quad9'",
+            "line 2: upstream \"quad9\" has no IP address, such as 192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53",
+        ),
+        ("[node]\ndns_forward = 1", "line 2: upstreams are \"off\", \"system\", or addresses in a list"),
+        ("[node]\ndns_forward_allow = ['here']", "line 2: "),
         ("[node]\nrpc_listen = 'here'", "line 2: invalid socket address syntax"),
     ];
     for (text, error) in cases {
@@ -170,6 +176,9 @@ fn the_manual_is_complete() {
         dns_rate_limit_exempt,
         dnssec,
         dnssec_algorithm,
+        dns_forward,
+        dns_forward_allow,
+        dns_forward_ca,
         psk,
     } = node;
     assert!(rpc_listen.is_some() && dns_listen.is_some() && mine.is_some() && mine_to.is_some());
@@ -182,6 +191,7 @@ fn the_manual_is_complete() {
             && psk.is_some()
     );
     assert!(dnssec.is_some() && dnssec_algorithm.is_some());
+    assert!(dns_forward.is_some() && dns_forward_allow.is_some() && dns_forward_ca.is_some());
 }
 
 #[test]

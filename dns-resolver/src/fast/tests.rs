@@ -57,7 +57,7 @@ impl Sent {
     fn full(&self, zone: &FakeZone) -> Message {
         let zone: Arc<dyn Zone> = Arc::new(zone.clone());
         let full = Full::new(move || zone.clone(), Config::default()).unwrap();
-        let answer = full.answer(&self.packet(), "192.0.2.1:53".parse().unwrap(), Protocol::Udp).unwrap();
+        let answer = full.answer(&self.packet(), "192.0.2.1:53".parse().unwrap(), Protocol::Udp).answer().unwrap();
         Message::from_vec(&answer).unwrap()
     }
 }
@@ -223,7 +223,7 @@ proptest! {
         sets.retain(|set| set.rdatas.iter().all(|rdata| !rdata.is_empty()));
         zone.insert("n", sets);
         let shared: Arc<dyn Zone> = Arc::new(zone.clone());
-        let full = Full::with(move || shared.clone(), Config::default(), Some(SIGNER.clone())).unwrap();
+        let full = Full::with(move || shared.clone(), Config::default(), Some(SIGNER.clone()), None).unwrap();
         for sent in queries {
             let mut out = Vec::new();
             let packet = sent.packet();
@@ -233,7 +233,7 @@ proptest! {
             if sent.edns.is_some_and(|(_, flags)| flags & 0x8000 != 0) {
                 prop_assert_eq!(fast, Err(Elsewhere));
             } else if fast.is_ok() {
-                let whole = full.answer(&sent.packet(), "192.0.2.1:53".parse().unwrap(), Protocol::Udp).unwrap();
+                let whole = full.answer(&sent.packet(), "192.0.2.1:53".parse().unwrap(), Protocol::Udp).answer().unwrap();
                 prop_assert_eq!(Message::from_vec(&out).unwrap(), Message::from_vec(&whole).unwrap(), "{:?}", sent);
             }
         }

@@ -1,6 +1,5 @@
 //! The server over real sockets, spoken to in bytes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::fake::{FakeZone, number, wire};
+use crate::forward::config::Forward;
 use crate::zone::Zone;
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -31,7 +31,13 @@ pub(super) fn query(id: u16, question: &str, payload: Option<u16>) -> Vec<u8> {
 }
 
 pub(super) async fn start(zone: FakeZone) -> DnsServer {
-    start_with(zone, Config::default()).await
+    start_with(zone, refusing()).await
+}
+
+/// What is outside the domain is refused.
+fn refusing() -> Config {
+    let forward = forward::config::Config { to: Forward::Off, ..Default::default() };
+    Config { forward, ..Config::default() }
 }
 
 pub(super) async fn start_with(zone: FakeZone, config: Config) -> DnsServer {

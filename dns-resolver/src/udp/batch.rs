@@ -6,7 +6,6 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
-use hickory_server::net::xfer::Protocol;
 use nix::cmsg_space;
 use nix::libc;
 use nix::sys::socket::{
@@ -17,9 +16,8 @@ use socket2::Socket;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::{is_somebody, unless_it_panics};
+use super::{Answerer, is_somebody, unless_it_panics};
 use crate::fast::{self, Asked, BATCH, Elsewhere};
-use crate::full::Full;
 use crate::guard::Verdict;
 use crate::guard::cookie::Cookie;
 
@@ -50,7 +48,7 @@ pub(super) fn prepare(socket: &Socket, addr: SocketAddr) -> io::Result<()> {
 
 /// The address a packet came to, as the system tells and takes it.
 #[derive(Clone, Copy)]
-enum Local {
+pub(super) enum Local {
     V4(libc::in_pktinfo),
     V6(libc::in6_pktinfo),
 }
@@ -122,7 +120,8 @@ impl Packets {
     }
 
     /// Answers what came.
-    pub(super) fn answer(&mut self, full: &Full) {
+    pub(super) fn answer(&mut self, server: &Answerer<'_>) {
+        let full = server.full;
         let (guard, now) = (full.guard(), full.guard().now());
         let packet = |at: usize| {
             let came = self.came.get(at)?;
@@ -164,9 +163,12 @@ impl Packets {
             debug_assert!(place <= at, "what was answered is still to be sent");
             if results.get(at).is_some_and(Result::is_ok) {
                 self.answers.swap(place, at);
+                if let (Some(from), Some(answer)) = (came.from, self.answers.get_mut(place)) {
+                    server.set_recursion_available(answer, from.ip());
+                }
             } else if *verdict == Verdict::Answer
                 && let Some((packet, from)) = packet(at)
-                && let Some(answer) = unless_it_panics(|| full.answer(packet, from, Protocol::Udp)).flatten()
+                && let Some(answer) = server.answer(packet, from, came.at)
                 && let Some(out) = self.answers.get_mut(place)
             {
                 out.clear();
@@ -205,6 +207,13 @@ impl Packets {
             }
         }
     }
+}
+
+/// Sends an answer that comes late, from the address that was asked. What the system does not take now is lost.
+pub(super) fn send_late(socket: &std::net::UdpSocket, answer: &[u8], to: SocketAddr, at: Option<Local>) {
+    let messages: &[ControlMessage<'_>] = &at.as_ref().map(Local::message).into_iter().collect::<Vec<_>>();
+    let to = SockaddrStorage::from(to);
+    let _ = sendmsg(socket.as_raw_fd(), &[IoSlice::new(answer)], messages, MsgFlags::MSG_DONTWAIT, Some(&to));
 }
 
 fn socket_addr(storage: &SockaddrStorage) -> Option<SocketAddr> {

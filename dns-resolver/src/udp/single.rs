@@ -3,13 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use hickory_server::net::xfer::Protocol;
 use socket2::Socket;
 use tokio::net::UdpSocket;
 
-use super::{is_somebody, unless_it_panics};
+use super::{Answerer, is_somebody, unless_it_panics};
 use crate::fast::{self, Asked};
-use crate::full::Full;
 use crate::guard::Verdict;
 use crate::guard::cookie::Cookie;
 
@@ -19,6 +17,15 @@ const QUERY_MAX: usize = 4_096;
 /// Nothing here tells which of its addresses a packet came to.
 pub(super) fn prepare(_socket: &Socket, _addr: SocketAddr) -> io::Result<()> {
     Ok(())
+}
+
+/// The address a packet came to: it is not known here.
+#[derive(Clone, Copy)]
+pub(super) enum Local {}
+
+/// Sends an answer that comes late. What the system does not take now is lost.
+pub(super) fn send_late(socket: &std::net::UdpSocket, answer: &[u8], to: SocketAddr, _at: Option<Local>) {
+    let _ = socket.send_to(answer, to);
 }
 
 /// A packet that came, and the answer to it.
@@ -41,12 +48,13 @@ impl Packets {
     }
 
     /// Answers what came.
-    pub(super) fn answer(&mut self, full: &Full) {
+    pub(super) fn answer(&mut self, server: &Answerer<'_>) {
         let came = self.came.filter(|(_, from)| is_somebody(from));
         let Some((packet, from)) = came.and_then(|(len, from)| Some((self.buffer.get(..len)?, from))) else {
             self.came = None;
             return;
         };
+        let full = server.full;
         let (guard, now) = (full.guard(), full.guard().now());
         let asked = Asked::read(packet, from.ip(), guard, now);
         let cookie = asked.as_ref().map_or(&Cookie::Absent, Asked::cookie);
@@ -59,9 +67,10 @@ impl Packets {
             (Verdict::ComeAgain, Some(asked)) => asked.come_again(&mut self.answer).is_ok(),
             _ => false,
         };
-        if !is_done {
-            let answer = || full.answer(packet, from, Protocol::Udp);
-            match (verdict == Verdict::Answer).then(|| unless_it_panics(answer).flatten()).flatten() {
+        if is_done {
+            server.set_recursion_available(&mut self.answer, from.ip());
+        } else {
+            match (verdict == Verdict::Answer).then(|| server.answer(packet, from, None)).flatten() {
                 Some(answer) => self.answer = answer,
                 None => self.came = None,
             }

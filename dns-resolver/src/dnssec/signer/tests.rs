@@ -35,7 +35,7 @@ impl Signed {
         let now = clock.clone();
         let signer = Arc::new(Signer::new("p2p", file, cache_bytes, move || now.load(Ordering::Relaxed)));
         let zone: Arc<dyn Zone> = Arc::new(zone);
-        let full = Full::with(move || zone.clone(), Config::default(), Some(signer.clone())).unwrap();
+        let full = Full::with(move || zone.clone(), Config::default(), Some(signer.clone()), None).unwrap();
         Self { full, signer, clock }
     }
 
@@ -47,7 +47,7 @@ impl Signed {
         packet.extend([0, 0, 41, 4, 208, 0, 0]);
         packet.extend(flags.to_be_bytes());
         packet.extend([0, 0]);
-        self.full.answer(&packet, "192.0.2.1:5300".parse().unwrap(), protocol).unwrap()
+        self.full.answer(&packet, "192.0.2.1:5300".parse().unwrap(), protocol).answer().unwrap()
     }
 
     fn ask(&self, question: &str) -> Message {
@@ -250,7 +250,7 @@ fn who_does_not_ask_for_proofs_gets_none() {
         packet.extend(wire_name(name));
         packet.extend([number(rtype).to_be_bytes(), [0, 1]].concat());
         packet.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
-        let want = plain.answer(&packet, "192.0.2.1:5300".parse().unwrap(), Protocol::Udp).unwrap();
+        let want = plain.answer(&packet, "192.0.2.1:5300".parse().unwrap(), Protocol::Udp).answer().unwrap();
         assert_eq!(got, want, "{question}");
     }
     let message = Message::from_vec(&signed.bytes("p2p. DNSKEY", 0, Protocol::Udp)).unwrap();

@@ -1,0 +1,236 @@
+//! What is outside our domain: asked of upstreams, and kept for as long as they say.
+//!
+//! - [`config`]: where to, and for whom; [`upstream`]: one of them, as it is written; `system`: those of the machine.
+//! - `query`: a question on its way, hard to answer for whoever has not seen it; `told`: what of a reply is believed.
+//! - `plain`, `encrypted`: the ways to an upstream; `server`: one upstream and how it does; `race`: one after the other.
+//! - `cache`, `flights`: nobody is asked twice.
+//!
+//! A [`Forwarder`] is handed nothing but names outside our domain, and drops whatever it is told about that. It does not
+//! validate: AD is the upstream's word, and with DO a client gets the signatures to see for itself.
+//!
+//! It must not ask itself. Addresses where this node listens are no upstreams. A resolver that asks us what we ask it is found
+//! out by the name's case, which we choose at random and most resolvers keep: that question is answered SERVFAIL and the
+//! resolver left alone for a while. Where the case is changed on the way, the question that comes round joins the one that
+//! waits, so nothing circles, and both end with the deadline.
+
+mod cache;
+pub mod config;
+mod encrypted;
+mod flights;
+mod plain;
+mod query;
+mod race;
+mod server;
+mod system;
+#[cfg(test)]
+mod tests;
+mod told;
+pub mod upstream;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use hickory_proto::rr::Name as DnsName;
+use rustls::ClientConfig;
+use tokio::runtime::Handle;
+
+use crate::extended::ExtendedError;
+use cache::Cache;
+use config::{Allowed, Config, Forward};
+pub use encrypted::TrustError;
+pub(crate) use flights::Place;
+use flights::{Flights, Waiting};
+pub(crate) use query::Outside;
+use server::Server;
+use system::Files;
+pub(crate) use told::{Told, is_inside};
+use upstream::Transport;
+
+/// Bytes of what was told that are kept.
+const CACHE_BYTES: u64 = 16 << 20;
+/// Questions that wait for upstreams at once: of all clients, and of one.
+const WAITING_MAX: usize = 1_000;
+const WAITING_PER_CLIENT: usize = 100;
+
+/// Why there is no answer from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No upstream is known.
+    NoUpstream,
+    /// None answered in time.
+    Unreachable,
+    /// The question came round.
+    Loop,
+    /// Too many wait already.
+    TooMany,
+}
+
+pub(crate) type Forwarded = Result<Told, Failure>;
+
+/// The time, as tests may set it.
+pub(crate) type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// How questions outside the domain have fared since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Answered from the cache.
+    pub hits: u64,
+    /// Not in the cache.
+    pub misses: u64,
+    /// Queries sent to upstreams.
+    pub sent: u64,
+    /// Questions that came round.
+    pub loops: u64,
+}
+
+/// Asks upstreams.
+pub struct Forwarder {
+    allow: Allowed,
+    upstreams: Upstreams,
+    listeners: Vec<SocketAddr>,
+    cache: Cache,
+    flights: Arc<Flights>,
+    waiting: Arc<Waiting>,
+    sent: AtomicU64,
+    loops: AtomicU64,
+    clock: Clock,
+    runtime: Handle,
+}
+
+/// Whom to ask.
+enum Upstreams {
+    Configured(Vec<Arc<Server>>),
+    System(Mutex<(Files, Vec<Arc<Server>>)>),
+}
+
+impl ExtendedError {
+    /// Why there is no answer (RFC 8914).
+    pub fn of(failure: Failure) -> Self {
+        match failure {
+            Failure::NoUpstream => Self::new(22, "no upstream resolver is known"),
+            Failure::Unreachable => Self::new(23, "no upstream resolver answers"),
+            Failure::Loop => Self::new(0, "the upstream resolver asks this server the same"),
+            Failure::TooMany => Self::new(0, "too many questions wait for upstream resolvers"),
+        }
+    }
+}
+
+impl Forwarder {
+    /// A forwarder; `None` where `config` says off. Must be called within tokio, which does the work.
+    ///
+    /// - `listeners`: where this node answers DNS; none of them is an upstream.
+    /// - Errors: upstreams whose certificates cannot be held against any.
+    pub fn new(config: &Config, listeners: Vec<SocketAddr>) -> Result<Option<Arc<Self>>, TrustError> {
+        Self::with(config, listeners, system::files(), Arc::new(Instant::now))
+    }
+
+    /// As [`Forwarder::new`], with other files to name the system's resolvers, and a clock.
+    pub(crate) fn with(
+        config: &Config,
+        listeners: Vec<SocketAddr>,
+        files: Vec<PathBuf>,
+        clock: Clock,
+    ) -> Result<Option<Arc<Self>>, TrustError> {
+        let upstreams = match &config.to {
+            Forward::Off => return Ok(None),
+            Forward::System => Upstreams::System(Mutex::new((Files::new(files), Vec::new()))),
+            Forward::Upstreams(all) => {
+                let is_plain = |transport: &Transport| matches!(transport, Transport::Udp | Transport::Tcp);
+                let trust: Option<Arc<ClientConfig>> = match all.iter().all(|it| is_plain(&it.transport)) {
+                    true => None,
+                    false => Some(encrypted::trust(config.ca_file.as_deref())?),
+                };
+                let (ours, others): (Vec<_>, Vec<_>) =
+                    all.iter().cloned().partition(|upstream| system::is_ours(upstream.addr, &listeners));
+                if !ours.is_empty() {
+                    tracing::warn!(upstreams = ?ours, "these upstreams are this node itself and are left out");
+                }
+                Upstreams::Configured(others.into_iter().map(|it| Arc::new(Server::new(it, trust.as_ref()))).collect())
+            }
+        };
+        Ok(Some(Arc::new(Self {
+            allow: config.allow.clone(),
+            upstreams,
+            listeners,
+            cache: Cache::new(CACHE_BYTES),
+            flights: Arc::default(),
+            waiting: Arc::new(Waiting::new(WAITING_MAX, WAITING_PER_CLIENT)),
+            sent: AtomicU64::new(0),
+            loops: AtomicU64::new(0),
+            clock,
+            runtime: Handle::current(),
+        })))
+    }
+
+    /// Whether that client's questions are forwarded.
+    #[must_use]
+    pub fn allows(&self, client: IpAddr) -> bool {
+        self.allow.has(client)
+    }
+
+    /// How questions have fared.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let (hits, misses) = self.cache.counts();
+        let (sent, loops) = (self.sent.load(Ordering::Relaxed), self.loops.load(Ordering::Relaxed));
+        Counts { hits, misses, sent, loops }
+    }
+
+    /// Where its tasks run.
+    pub(crate) const fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// What was told before and is still good.
+    pub(crate) fn cached(&self, question: &Outside) -> Option<Told> {
+        self.cache.get(question, (self.clock)())
+    }
+
+    /// A place for a question that waits.
+    pub(crate) fn enter(&self, client: IpAddr) -> Option<Place> {
+        self.waiting.enter(client)
+    }
+
+    /// Whether a client's question is one of ours that came round; `wire_name`: the name as it was sent.
+    pub(crate) fn has_come_round(&self, name: &DnsName, qtype: u16, wire_name: &[u8]) -> bool {
+        self.flights.has_come_round(name, qtype, wire_name)
+    }
+
+    /// Asks the upstreams. `tld`: our domain, which `question` is not in and whose records are dropped.
+    pub(crate) async fn ask(self: &Arc<Self>, question: &Outside, tld: &str) -> Forwarded {
+        debug_assert!(!is_inside(&question.name, tld), "our domain does not leave the machine");
+        let (this, ours, tld) = (self.clone(), question.clone(), tld.to_owned());
+        let work = async move {
+            let forwarded = this.race(this.servers(), &ours, &tld).await;
+            if let Ok(told) = &forwarded {
+                this.cache.put(ours, told.clone(), (this.clock)());
+            }
+            forwarded
+        };
+        self.flights.share(question, work).await
+    }
+
+    /// The upstreams, as they are now.
+    fn servers(&self) -> Vec<Arc<Server>> {
+        match &self.upstreams {
+            Upstreams::Configured(all) => all.clone(),
+            Upstreams::System(system) => {
+                let (files, servers) = &mut *system.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(named) = files.changed((self.clock)(), &self.listeners) {
+                    let known = std::mem::take(servers);
+                    *servers = named
+                        .into_iter()
+                        .map(|upstream| {
+                            let same = known.iter().find(|server| server.upstream == upstream);
+                            same.cloned().unwrap_or_else(|| Arc::new(Server::new(upstream, None)))
+                        })
+                        .collect();
+                }
+                servers.clone()
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What upstreams have told, for as long as it is good.
+//!
+//! Bounded in bytes. Times to live are counted down by whole seconds; what has run out is not served, not even in need.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::query::Outside;
+use super::told::Told;
+
+/// An answer of more bytes is not kept.
+const ENTRY_MAX: usize = 32 << 10;
+
+/// Answers by question.
+pub(super) struct Cache {
+    entries: moka::sync::Cache<Outside, Arc<Entry>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+struct Entry {
+    told: Told,
+    since: Instant,
+}
+
+impl Cache {
+    /// `bytes`: that it may take, about.
+    pub fn new(bytes: u64) -> Self {
+        let weigh = |question: &Outside, entry: &Arc<Entry>| {
+            let bytes = size_of::<Outside>() + question.name.len() + size_of::<Entry>() + entry.told.weight();
+            u32::try_from(bytes).unwrap_or(u32::MAX)
+        };
+        let entries = moka::sync::Cache::builder().max_capacity(bytes).weigher(weigh).build();
+        Self { entries, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+    }
+
+    /// What was told, if it is still good, with its times to live as they are now.
+    pub fn get(&self, question: &Outside, now: Instant) -> Option<Told> {
+        let found = self.entries.get(question).and_then(|entry| {
+            let age = now.saturating_duration_since(entry.since);
+            if age < Duration::from_secs(entry.told.ttl.into()) {
+                return Some(entry.told.aged(u32::try_from(age.as_secs()).unwrap_or(u32::MAX)));
+            }
+            self.entries.invalidate(question);
+            None
+        });
+        let counter = if found.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    /// Keeps what was told just now, if it may be.
+    pub fn put(&self, question: Outside, told: Told, now: Instant) {
+        if told.ttl > 0 && told.weight() <= ENTRY_MAX {
+            self.entries.insert(question, Arc::new(Entry { told, since: now }));
+        }
+    }
+
+    /// Questions that were answered from it, and that were not.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
+    }
+
+    #[cfg(test)]
+    fn bytes(&self) -> u64 {
+        self.entries.run_pending_tasks();
+        self.entries.weighted_size()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::op::ResponseCode;
+
+    use super::*;
+    use crate::answer::Rr;
+    use crate::fake::domain;
+
+    fn outside(name: &str) -> Outside {
+        Outside { name: domain(name), qtype: 1, dnssec_ok: false, checking_disabled: false }
+    }
+
+    fn told(ttls: &[u32], bytes: usize) -> Told {
+        let answer =
+            ttls.iter().map(|ttl| Rr { owner: domain("a.example"), rtype: 1, ttl: *ttl, rdata: vec![7; bytes] });
+        Told {
+            rcode: ResponseCode::NoError,
+            ad: false,
+            answer: answer.collect(),
+            authority: Vec::new(),
+            additional: Vec::new(),
+            errors: Vec::new(),
+            leads_to: None,
+            ttl: ttls.iter().copied().min().unwrap_or_default(),
+        }
+    }
+
+    #[test]
+    fn times_to_live_run_down_and_out() {
+        let (cache, start) = (Cache::new(1 << 20), Instant::now());
+        let later = |ms| start + Duration::from_millis(ms);
+        cache.put(outside("a.example"), told(&[300, 60], 4), start);
+        let ttls = |ms| {
+            let told = cache.get(&outside("A.Example"), later(ms))?;
+            Some(told.answer.iter().map(|rr| rr.ttl).collect::<Vec<_>>())
+        };
+        assert_eq!(ttls(0), Some(vec![300, 60]));
+        assert_eq!(ttls(999), Some(vec![300, 60]));
+        assert_eq!(ttls(1_000), Some(vec![299, 59]));
+        assert_eq!(ttls(59_999), Some(vec![241, 1]));
+        assert_eq!(ttls(60_000), None, "the first that runs out takes the others along");
+        assert_eq!(ttls(0), None, "and it is gone");
+        assert_eq!(cache.counts(), (4, 2));
+        cache.put(outside("b.example"), told(&[0], 4), start);
+        assert_eq!(cache.get(&outside("b.example"), start), None, "what must not be kept");
+    }
+
+    #[test]
+    fn a_question_is_its_type_and_bits_too() {
+        let (cache, now) = (Cache::new(1 << 20), Instant::now());
+        cache.put(outside("a.example"), told(&[60], 4), now);
+        for other in [
+            Outside { qtype: 28, ..outside("a.example") },
+            Outside { dnssec_ok: true, ..outside("a.example") },
+            Outside { checking_disabled: true, ..outside("a.example") },
+        ] {
+            assert_eq!(cache.get(&other, now), None);
+        }
+    }
+
+    #[test]
+    fn it_is_bounded_in_bytes() {
+        let (cache, now) = (Cache::new(1 << 20), Instant::now());
+        for at in 0..20_000 {
+            cache.put(outside(&format!("n{at}.example")), told(&[60; 3], 100), now);
+        }
+        assert!((900_000..=1 << 20).contains(&cache.bytes()), "{}", cache.bytes());
+        cache.put(outside("large.example"), told(&[60; 100], 1_000), now);
+        assert_eq!(cache.get(&outside("large.example"), now), None);
+    }
+}

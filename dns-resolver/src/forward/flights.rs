@@ -1,0 +1,192 @@
+//! Questions on their way: equal ones share one answer, and one that has come round is known.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hickory_proto::rr::Name as DnsName;
+use tokio::sync::{Notify, watch};
+
+use super::query::{Outside, Query, is_mark};
+use super::{Failure, Forwarded};
+
+/// What is on its way.
+#[derive(Default)]
+pub(super) struct Flights {
+    shared: Mutex<HashMap<Outside, watch::Receiver<Option<Forwarded>>>>,
+    marks: Mutex<HashMap<(DnsName, u16), Vec<Mark>>>,
+    next_mark: AtomicU64,
+}
+
+/// A question as it went out.
+struct Mark {
+    number: u64,
+    wire_name: Vec<u8>,
+    came_round: Arc<Notify>,
+}
+
+/// A question is marked for as long as this lives.
+pub(super) struct Marked<'a> {
+    flights: &'a Flights,
+    key: (DnsName, u16),
+    number: u64,
+    came_round: Arc<Notify>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Flights {
+    /// The answer to a question: where it is on its way, the one that comes; else that of `work`, which goes on even if
+    /// nobody waits any more.
+    pub async fn share(
+        self: &Arc<Self>,
+        question: &Outside,
+        work: impl Future<Output = Forwarded> + Send + 'static,
+    ) -> Forwarded {
+        let mut receiver = {
+            let mut shared = lock(&self.shared);
+            match shared.get(question) {
+                Some(receiver) => receiver.clone(),
+                None => {
+                    let (sender, receiver) = watch::channel(None);
+                    shared.insert(question.clone(), receiver.clone());
+                    let landing = Landing { flights: self.clone(), question: question.clone() };
+                    tokio::spawn(async move {
+                        let forwarded = work.await;
+                        drop(landing);
+                        sender.send_replace(Some(forwarded));
+                    });
+                    receiver
+                }
+            }
+        };
+        let arrived = receiver.wait_for(Option::is_some).await;
+        arrived.ok().and_then(|forwarded| forwarded.clone()).unwrap_or(Err(Failure::Unreachable))
+    }
+
+    /// Marks a question as it goes out.
+    pub fn mark(&self, question: &Outside, query: &Query) -> Option<Marked<'_>> {
+        if !is_mark(query.wire_name()) {
+            return None;
+        }
+        let number = self.next_mark.fetch_add(1, Ordering::Relaxed);
+        let (key, came_round) = ((question.name.clone(), question.qtype), Arc::new(Notify::new()));
+        let mark = Mark { number, wire_name: query.wire_name().to_vec(), came_round: came_round.clone() };
+        lock(&self.marks).entry(key.clone()).or_default().push(mark);
+        Some(Marked { flights: self, key, number, came_round })
+    }
+
+    /// Whether a question that comes in is one that went out; then who waits for it is told.
+    pub fn has_come_round(&self, name: &DnsName, qtype: u16, wire_name: &[u8]) -> bool {
+        let marks = lock(&self.marks);
+        let same = marks.get(&(name.clone(), qtype)).into_iter().flatten().find(|mark| mark.wire_name == wire_name);
+        same.inspect(|mark| mark.came_round.notify_one()).is_some()
+    }
+
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        lock(&self.shared).is_empty() && lock(&self.marks).is_empty()
+    }
+}
+
+impl Marked<'_> {
+    /// Waits until the question has come round.
+    pub async fn came_round(&self) {
+        self.came_round.notified().await;
+    }
+}
+
+impl Drop for Marked<'_> {
+    fn drop(&mut self) {
+        let mut marks = lock(&self.flights.marks);
+        if let Some(same) = marks.get_mut(&self.key) {
+            same.retain(|mark| mark.number != self.number);
+            if same.is_empty() {
+                marks.remove(&self.key);
+            }
+        }
+    }
+}
+
+/// Takes a question out when its answer is there, or whoever works on it has panicked.
+struct Landing {
+    flights: Arc<Flights>,
+    question: Outside,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        lock(&self.flights.shared).remove(&self.question);
+    }
+}
+
+/// How many questions wait, in all and for each client.
+pub(super) struct Waiting {
+    total_max: usize,
+    client_max: usize,
+    clients: Mutex<(usize, HashMap<IpAddr, usize>)>,
+}
+
+/// A place among those that wait; dropping it gives it back.
+pub(crate) struct Place {
+    waiting: Arc<Waiting>,
+    client: IpAddr,
+}
+
+impl Waiting {
+    pub fn new(total_max: usize, client_max: usize) -> Self {
+        Self { total_max, client_max, clients: Mutex::default() }
+    }
+
+    /// A place for a question of `client`; `None`: it, or all of them together, have too many.
+    pub fn enter(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
+        let client = client.to_canonical();
+        let mut clients = lock(&self.clients);
+        let (total, each) = &mut *clients;
+        if *total >= self.total_max || each.get(&client).is_some_and(|count| *count >= self.client_max) {
+            return None;
+        }
+        *total += 1;
+        *each.entry(client).or_default() += 1;
+        Some(Place { waiting: self.clone(), client })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut clients = lock(&self.waiting.clients);
+        let (total, each) = &mut *clients;
+        *total = total.saturating_sub(1);
+        if let Some(count) = each.get_mut(&self.client) {
+            *count -= 1;
+            if *count == 0 {
+                each.remove(&self.client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_bounded_in_all_and_for_each_client() {
+        let waiting = Arc::new(Waiting::new(5, 2));
+        let client = |at: u8| IpAddr::from([127, 0, 0, at]);
+        let mapped: IpAddr = "::ffff:127.0.0.1".parse().unwrap();
+        let first = waiting.enter(client(1)).unwrap();
+        let _second = waiting.enter(mapped).unwrap();
+        assert!(waiting.enter(client(1)).is_none() && waiting.enter(mapped).is_none());
+        let _others: Vec<_> = (2..5).map(|at| waiting.enter(client(at)).unwrap()).collect();
+        assert!(waiting.enter(client(9)).is_none(), "all are taken");
+        drop(first);
+        let again = waiting.enter(client(1)).unwrap();
+        drop((again, _second, _others));
+        assert!(lock(&waiting.clients).1.is_empty() && lock(&waiting.clients).0 == 0);
+    }
+}

@@ -1,0 +1,149 @@
+//! One upstream: its connection, how it has done so far, and whether it leads back to us.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+
+use super::encrypted::{Connection, Kind};
+use super::plain::{ask_tcp, ask_udp};
+use super::query::Query;
+use super::upstream::{Transport, Upstream};
+
+/// How long a first answer is waited for before another upstream is asked as well.
+const PATIENCE_FIRST: Duration = Duration::from_millis(400);
+/// The same, when it is known how long answers take: at least, and at most.
+const PATIENCE_MIN: Duration = Duration::from_millis(150);
+const PATIENCE_MAX: Duration = Duration::from_millis(400);
+/// How long an upstream is asked last after it failed once; twice as long each time, up to the second.
+const AWAY_MIN: Duration = Duration::from_secs(1);
+const AWAY_MAX: Duration = Duration::from_secs(30);
+/// How long an upstream that asked us what we asked it is not asked at all.
+const LOOPING: Duration = Duration::from_secs(30);
+
+/// An upstream, and what is known about it.
+pub(super) struct Server {
+    pub upstream: Upstream,
+    connection: Option<Connection>,
+    health: Mutex<Health>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Health {
+    /// How long its answers take, smoothed (RFC 6298).
+    rtt: Option<Duration>,
+    failures: u32,
+    away_until: Option<Instant>,
+    looping_until: Option<Instant>,
+}
+
+impl Server {
+    /// `trust`: whom its certificate is held against, if it has one.
+    pub fn new(upstream: Upstream, trust: Option<&Arc<ClientConfig>>) -> Self {
+        let connection = trust.and_then(|trust| {
+            let (name, kind) = match &upstream.transport {
+                Transport::Udp | Transport::Tcp => return None,
+                Transport::Tls { name } => (name, Kind::Tls),
+                Transport::Https { name, path } => (name, Kind::Https { path: path.clone() }),
+            };
+            Some(Connection::new(upstream.addr, name.clone(), kind, trust.clone()))
+        });
+        Self { upstream, connection, health: Mutex::default() }
+    }
+
+    /// The upstream's message, which replies to `query`.
+    pub async fn ask(&self, query: &Query) -> io::Result<Vec<u8>> {
+        match (&self.upstream.transport, &self.connection) {
+            (Transport::Udp, _) => ask_udp(self.upstream.addr, query).await,
+            (Transport::Tcp, _) => ask_tcp(self.upstream.addr, query).await,
+            (_, Some(connection)) => connection.ask(query).await,
+            (_, None) => Err(io::Error::other("there is no certificate to trust")),
+        }
+    }
+
+    fn with_health<T>(&self, change: impl FnOnce(&mut Health) -> T) -> T {
+        change(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// It has answered, after so long.
+    pub fn answered(&self, after: Duration) {
+        self.with_health(|health| {
+            health.rtt = Some(health.rtt.map_or(after, |rtt| (rtt * 7 + after) / 8));
+            (health.failures, health.away_until) = (0, None);
+        });
+    }
+
+    /// It has not answered, or with an error of its own.
+    pub fn failed(&self, now: Instant) {
+        self.with_health(|health| {
+            let away = AWAY_MIN.saturating_mul(1 << health.failures.min(8)).min(AWAY_MAX);
+            health.failures += 1;
+            health.away_until = Some(now + away);
+        });
+    }
+
+    /// It asks us what we ask it.
+    pub fn loops(&self, now: Instant) {
+        tracing::warn!(upstream = %self.upstream, "the upstream asks this node what this node asks it; it is not asked for a while");
+        self.with_health(|health| health.looping_until = Some(now + LOOPING));
+    }
+
+    /// Whether it may be asked at all.
+    pub fn is_looping(&self, now: Instant) -> bool {
+        self.with_health(|health| health.looping_until.is_some_and(|until| now < until))
+    }
+
+    /// Whether others are asked first.
+    pub fn is_away(&self, now: Instant) -> bool {
+        self.with_health(|health| health.away_until.is_some_and(|until| now < until))
+    }
+
+    /// How long it is waited for before another is asked as well.
+    pub fn patience(&self) -> Duration {
+        let rtt = self.with_health(|health| health.rtt);
+        rtt.map_or(PATIENCE_FIRST, |rtt| (rtt * 3).clamp(PATIENCE_MIN, PATIENCE_MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_that_fails_is_asked_last_for_longer_each_time() {
+        let server = Server::new("192.0.2.1".parse().unwrap(), None);
+        let start = Instant::now();
+        assert!(!server.is_away(start));
+        let mut away = Vec::new();
+        for _ in 0..7 {
+            server.failed(start);
+            away.push((0..60).find(|seconds| !server.is_away(start + Duration::from_secs(*seconds))).unwrap());
+        }
+        assert_eq!(away, [1, 2, 4, 8, 16, 30, 30]);
+        server.answered(Duration::from_millis(20));
+        assert!(!server.is_away(start));
+        server.failed(start);
+        assert!(!server.is_away(start + Duration::from_secs(1)), "from the beginning again");
+    }
+
+    #[test]
+    fn patience_follows_what_was_measured() {
+        let server = Server::new("192.0.2.1".parse().unwrap(), None);
+        assert_eq!(server.patience(), PATIENCE_FIRST);
+        server.answered(Duration::from_millis(80));
+        assert_eq!(server.patience(), Duration::from_millis(240));
+        (0..50).for_each(|_| server.answered(Duration::from_millis(1)));
+        assert_eq!(server.patience(), PATIENCE_MIN);
+        (0..50).for_each(|_| server.answered(Duration::from_secs(3)));
+        assert_eq!(server.patience(), PATIENCE_MAX);
+    }
+
+    #[test]
+    fn an_upstream_that_leads_back_is_let_alone_for_a_while() {
+        let (server, start) = (Server::new("192.0.2.1".parse().unwrap(), None), Instant::now());
+        server.loops(start);
+        assert!(server.is_looping(start) && server.is_looping(start + Duration::from_secs(29)));
+        assert!(!server.is_looping(start + Duration::from_secs(30)));
+    }
+}

@@ -1,0 +1,106 @@
+//! Upstreams over TLS and HTTPS, with certificates that are made here.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use hickory_proto::op::Metadata;
+use hickory_proto::rr::rdata::A;
+use hickory_proto::rr::{RData, Record};
+use hickory_server::Server;
+use hickory_server::net::runtime::Time;
+use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
+use hickory_server::zone_handler::MessageResponseBuilder;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::server::ResolvesServerCert;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio::net::TcpListener;
+
+use super::*;
+
+const NAME: &str = "dns.example";
+
+/// Answers every question with one address.
+struct OneAddress(Arc<AtomicUsize>);
+
+#[async_trait]
+impl RequestHandler for OneAddress {
+    async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut out: R) -> ResponseInfo {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let name = request.queries.queries()[0].original().name().clone();
+        let record = Record::from_rdata(name, 0, RData::A(A::new(192, 0, 2, 1)));
+        let metadata = Metadata::response_from_request(&request.metadata);
+        let message = MessageResponseBuilder::from_message_request(request).build(metadata, [&record], [], [], []);
+        out.send_response(message).await.unwrap()
+    }
+}
+
+/// A server, its certificate in a file, and how many questions came.
+struct Encrypted {
+    _server: Server<OneAddress>,
+    addr: SocketAddr,
+    folder: tempfile::TempDir,
+    came: Arc<AtomicUsize>,
+}
+
+async fn start(is_https: bool) -> Encrypted {
+    let made = rcgen::generate_simple_self_signed(vec![NAME.to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ca.pem"), made.cert.pem()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(made.key_pair.serialize_pem().as_bytes()).unwrap();
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+    let certificate = CertifiedKey::new(vec![CertificateDer::from(made.cert.der().to_vec())], key);
+    let resolver: Arc<dyn ResolvesServerCert> = Arc::new(SingleCertAndKey::from(certificate));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (addr, came) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let mut server = Server::new(OneAddress(came.clone()));
+    if is_https {
+        let name = Some(NAME.to_owned());
+        server.register_https_listener(listener, DEADLINE, resolver, name, "/dns-query".to_owned()).unwrap();
+    } else {
+        server.register_tls_listener(listener, DEADLINE, resolver).unwrap();
+    }
+    Encrypted { _server: server, addr, folder, came }
+}
+
+async fn is_asked_and_held_against_its_certificate(scheme: &str, path: &str) {
+    let upstream = start(scheme == "https").await;
+    let config = |name: &str, ca: Option<&str>| Config {
+        to: format!("{scheme}://{}{path}#{name}", upstream.addr).parse().unwrap(),
+        ca_file: ca.map(|file| upstream.folder.path().join(file)),
+        ..Config::default()
+    };
+    let world = World::new(&config(NAME, Some("ca.pem")));
+    let expected = |name: &str| format!("NOERROR rd ra | {name}. 0 IN A 192.0.2.1");
+    assert_eq!(world.line("www.example A", "r").await, expected("www.example"));
+    // Many at once share the connection.
+    let names: Vec<String> = (0..100).map(|at| format!("n{at}.example")).collect();
+    let questions: Vec<String> = names.iter().map(|name| format!("{name} A")).collect();
+    let all = futures::future::join_all(questions.iter().map(|question| world.line(question, "r"))).await;
+    for (name, line) in names.iter().zip(all) {
+        assert_eq!(line, expected(name));
+    }
+    let came = upstream.came.load(Ordering::SeqCst);
+    assert!(came >= 101);
+    // Another name than the certificate's.
+    let world = World::new(&config("other.example", Some("ca.pem")));
+    assert!(world.line("www.example A", "r").await.starts_with("SERVFAIL rd ra ede=23"));
+    assert_eq!(upstream.came.load(Ordering::SeqCst), came, "nothing was asked");
+    // A file without certificates, and none at all.
+    std::fs::write(upstream.folder.path().join("empty.pem"), "nothing").unwrap();
+    for (file, error) in
+        [("empty.pem", "empty.pem holds no certificate"), ("none.pem", "cannot read certificates from ")]
+    {
+        let error_is = Forwarder::new(&config(NAME, Some(file)), Vec::new()).err().unwrap().to_string();
+        assert!(error_is.contains(error), "{error_is}");
+    }
+}
+
+#[tokio::test]
+async fn over_tls() {
+    is_asked_and_held_against_its_certificate("tls", "").await;
+}
+
+#[tokio::test]
+async fn over_https() {
+    is_asked_and_held_against_its_certificate("https", "/dns-query").await;
+}

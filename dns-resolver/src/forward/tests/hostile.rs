@@ -1,0 +1,255 @@
+//! Upstreams that lie, strangers that answer in their place, and questions that come round.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proptest::prelude::*;
+use tokio::net::UdpSocket;
+
+use super::*;
+use crate::fake::{domain, wire};
+use crate::server::DnsServer;
+
+/// Replies to `query` that are none, by one who sees it and gets something wrong: 100 of them.
+fn wrong_replies(query: &[u8]) -> Vec<Vec<u8>> {
+    let spoofed = ["a-long-name.example 60 A 6.6.6.6", "", ""];
+    let right = reply(query, 0, spoofed);
+    let letters: Vec<usize> = (12..query.len() - 15).filter(|at| query[*at].is_ascii_alphabetic()).collect();
+    let mut out = Vec::new();
+    for at in 0..40_u8 {
+        // Another ID.
+        let mut reply = right.clone();
+        reply[1] ^= at + 1;
+        out.push(reply);
+        // Another case.
+        let mut reply = right.clone();
+        reply[letters[usize::from(at) % letters.len()]] ^= 0x20;
+        out.push(reply);
+    }
+    for at in 0..5_u8 {
+        // Another question, none, a query, too short, nothing.
+        let mut name = right.clone();
+        name[13] = b'0' + at;
+        let mut none = right.clone();
+        none[5] = 0;
+        let mut is_query = right.clone();
+        is_query[2] &= 0x7f;
+        out.extend([name, none, is_query, right[..20].to_vec()]);
+    }
+    out
+}
+
+#[tokio::test]
+async fn ten_thousand_spoofed_replies_and_none_is_believed() {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counter = sent.clone();
+    let upstream = FakeUpstream::start(move |via, query| {
+        let mut all = if via == Via::Udp { wrong_replies(query) } else { Vec::new() };
+        counter.fetch_add(all.len(), Ordering::SeqCst);
+        all.push(reply(query, 0, ["a-long-name.example 0 A 192.0.2.1", "", ""]));
+        all
+    })
+    .await;
+    let world = World::new(&to(&[&upstream]));
+    let mut asked = 0;
+    while sent.load(Ordering::SeqCst) < 10_000 {
+        let line = world.line("a-long-name.example A", "r").await;
+        assert_eq!(line, "NOERROR rd ra | a-long-name.example. 0 IN A 192.0.2.1");
+        asked += 1;
+    }
+    println!("{} spoofed replies to {asked} questions", sent.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn a_reply_from_elsewhere_is_none() {
+    let (port, seen) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let config = Config { to: format!("{}", port.local_addr().unwrap()).parse().unwrap(), ..Config::default() };
+    let world = World::new(&config);
+    let (line, ()) = tokio::join!(world.line("a.example A", "r"), async {
+        let mut buffer = [0; 512];
+        let (len, from) = port.recv_from(&mut buffer).await.unwrap();
+        for _ in 0..100 {
+            // The right reply, from another port.
+            let spoofed = reply(&buffer[..len], 0, ["a.example 60 A 6.6.6.6", "", ""]);
+            let _ = seen.send_to(&spoofed, from).await;
+        }
+        port.send_to(&reply(&buffer[..len], 0, ["a.example 60 A 192.0.2.1", "", ""]), from).await.unwrap();
+    });
+    assert_eq!(line, "NOERROR rd ra | a.example. 60 IN A 192.0.2.1");
+}
+
+#[tokio::test]
+async fn ports_are_the_systems_random_ones() {
+    let upstream = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let config = Config { to: upstream.local_addr().unwrap().to_string().parse().unwrap(), ..Config::default() };
+    let world = World::new(&config);
+    let mut ports = std::collections::HashSet::new();
+    for _ in 0..50 {
+        let (_, ()) = tokio::join!(world.line("a.example A", "r"), async {
+            let mut buffer = [0; 512];
+            let (len, from) = upstream.recv_from(&mut buffer).await.unwrap();
+            ports.insert(from.port());
+            upstream.send_to(&reply(&buffer[..len], 0, ["a.example 0 A 192.0.2.1", "", ""]), from).await.unwrap();
+        });
+    }
+    assert!(ports.len() >= 45, "{}", ports.len());
+}
+
+/// An upstream that writes the question in lower case: over UDP it cannot be told from a stranger.
+#[tokio::test]
+async fn an_upstream_that_changes_the_case_is_asked_over_tcp() {
+    let upstream = FakeUpstream::start(|_, query| {
+        let mut reply = reply(query, 0, ["a-long-name.example 60 A 192.0.2.1", "", ""]);
+        reply[12..30].make_ascii_lowercase();
+        vec![reply]
+    })
+    .await;
+    let world = World::new(&to(&[&upstream]));
+    let line = world.line("a-long-name.example A", "r").await;
+    assert_eq!(line, "NOERROR rd ra | a-long-name.example. 60 IN A 192.0.2.1");
+    assert_eq!(upstream.came().last().unwrap().0, Via::Tcp);
+}
+
+#[tokio::test]
+async fn nothing_an_upstream_says_about_our_domain_is_believed() {
+    let answer = "evil.example 60 CNAME x.p2p.\nx.p2p 60 A 6.6.6.6\nX.P2P 60 A 6.6.6.6\np2p 60 A 6.6.6.6\nother.example 60 A 6.6.6.6";
+    let authority =
+        "p2p 60 NS ns.evil.example.\np2p 60 SOA 60\nalice.p2p 60 NS ns.evil.example.\nexample 60 NS ns.example.";
+    let additional = "alice.p2p 60 A 6.6.6.6\nns.x.p2p 60 AAAA ::6\nns.example 60 A 192.0.2.5";
+    let upstream = FakeUpstream::start(move |_, query| {
+        let name = Message::from_vec(query).unwrap().queries[0].name().to_lowercase().to_string();
+        let direct = format!("honest.example 60 A 192.0.2.1\n{answer}");
+        vec![reply(query, 0, [if name == "honest.example." { &direct } else { answer }, authority, additional])]
+    })
+    .await;
+    let world = World::new(&to(&[&upstream]));
+    let expected = "NOERROR rd ra | honest.example. 60 IN A 192.0.2.1 | example. 60 IN NS ns.example. | ns.example. 60 IN A 192.0.2.5";
+    assert_eq!(world.line("honest.example A", "r").await, expected);
+    assert_eq!(world.line("honest.example A", "r").await, expected, "from the cache");
+    let evil = world.line("evil.example A", "r").await;
+    assert!(
+        evil.starts_with("NXDOMAIN rd ra | evil.example. 60 IN CNAME x.p2p. | p2p. 60 IN SOA ns.dotp2p.p2p."),
+        "{evil}"
+    );
+    for question in ["x.p2p A", "alice.p2p A", "p2p NS", "ns.x.p2p AAAA"] {
+        let got = world.ask(question, "r").await;
+        assert!(got.metadata.authoritative && !dig(&got).contains("6.6.6.6") && !dig(&got).contains("evil"));
+    }
+}
+
+#[tokio::test]
+async fn our_domain_never_leaves_the_machine() {
+    let upstream = FakeUpstream::saying(3, ["", "example 60 SOA 60", ""]).await;
+    let world = World::new(&to(&[&upstream]));
+    let names = [
+        "p2p",
+        "P2P",
+        "alice.p2p",
+        "no.p2p",
+        "x.ALICE.p2P",
+        "sub.far.p2p",
+        "a.b.c.d.p2p",
+        "*.p2p",
+        "dotp2p.p2p",
+        "_x.p2p",
+    ];
+    for name in names {
+        for rtype in ["A", "AAAA", "NS", "SOA", "DS", "DNSKEY", "ANY", "TXT", "AXFR", "TYPE65280"] {
+            for bits in ["r", "rd", "rdc", ""] {
+                for protocol in [Protocol::Udp, Protocol::Tcp] {
+                    world.packet(&query(&format!("{name} {rtype}"), bits), CLIENT, protocol).await;
+                }
+            }
+        }
+    }
+    assert_eq!(world.counts().sent, 0);
+    // Outside they are, whatever they look like.
+    for name in ["p2p.example", "xp2p", "alice.p2p.org", "p2pp", "."] {
+        world.ask(&format!("{name} A"), "r").await;
+    }
+    assert_eq!(upstream.names(), ["p2p.example.", "xp2p.", "alice.p2p.org.", "p2pp.", "."]);
+}
+
+/// Another resolver that asks us everything, as Unbound or dnsmasq told to forward to us do.
+#[tokio::test]
+async fn a_question_that_comes_round_is_not_sent_again() {
+    let bound = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let resolver = bound.local_addr().unwrap();
+    let forward = Config { to: resolver.to_string().parse().unwrap(), ..Config::default() };
+    let zone: Arc<dyn Zone> = Arc::new(FakeZone::default());
+    let config = crate::server::Config { forward, ..Default::default() };
+    let server = DnsServer::bind(&["127.0.0.1:0".parse().unwrap()], move || zone.clone(), config).await.unwrap();
+    let ours = server.local_addrs()[0];
+    let passed = Arc::new(AtomicUsize::new(0));
+    let counter = passed.clone();
+    let round = tokio::spawn(async move {
+        let mut buffer = [0; 4_096];
+        loop {
+            let (len, from) = bound.recv_from(&mut buffer).await.unwrap();
+            counter.fetch_add(1, Ordering::SeqCst);
+            let ask = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            ask.send_to(&buffer[..len], ours).await.unwrap();
+            let mut answer = [0; 4_096];
+            let len = ask.recv(&mut answer).await.unwrap();
+            bound.send_to(&answer[..len], from).await.unwrap();
+        }
+    });
+    let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut buffer = [0; 4_096];
+    for question in ["a-name-with-letters.example A", "another-name-with-letters.example A"] {
+        client.send_to(&query(question, "r"), ours).await.unwrap();
+        let (len, from) = timeout(DEADLINE, client.recv_from(&mut buffer)).await.expect("in time").unwrap();
+        assert_eq!(from, ours, "from the address that was asked");
+        let got = Message::from_vec(&buffer[..len]).unwrap();
+        assert_eq!(line(&got), "SERVFAIL rd ra ede=0");
+    }
+    assert_eq!(passed.load(Ordering::SeqCst), 1, "after the first, it is let alone");
+    assert_eq!(server.forwarded().unwrap().loops, 1);
+    round.abort();
+}
+
+fn outside() -> Outside {
+    Outside { name: domain("www.example"), qtype: 1, dnssec_ok: true, checking_disabled: false }
+}
+
+#[test]
+fn compressed_names_are_written_out() {
+    let query = query("www.example A", "r");
+    let mut packet = reply(&query, 0, ["", "", ""]);
+    packet[9] = 1;
+    // An SOA at a pointer, with pointers in it and 20 bytes after them.
+    packet.extend([0xc0, 16, 0, 6, 0, 1, 0, 0, 0, 60, 0, 27, 2, b'n', b's', 0xc0, 16, 0xc0, 12]);
+    packet.extend([0; 16]);
+    packet.extend([0, 0, 0, 30]);
+    let told = Told::read(&packet, &outside(), "p2p").unwrap().told;
+    let expected = [wire("ns.example"), wire("www.example"), vec![0; 16], vec![0, 0, 0, 30]].concat();
+    assert_eq!((&told.authority[0].rdata, told.authority[0].ttl, told.ttl), (&expected, 30, 30));
+    // RDATA that ends before its name does.
+    packet[query.len() - 11 + 11] = 3;
+    assert!(Told::read(&packet, &outside(), "p2p").is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Whatever comes, reading it ends, without panic and without our domain.
+    #[test]
+    fn any_reply_is_read_or_not(flips in proptest::collection::vec((12_usize..200, any::<u8>()), 0..8), cut in 0_usize..400) {
+        let sections = [
+            "www.example 60 CNAME a.example.\na.example 60 A 192.0.2.1\nx.p2p 60 A 6.6.6.6",
+            "example 60 SOA 60\nexample 60 MX 5 mail.example.",
+            ". 0 OPT 000f00050006626164",
+        ];
+        let mut packet = reply(&query("www.example A", "r"), 0, sections);
+        for (at, byte) in flips {
+            let len = packet.len();
+            packet[at % len] = byte;
+        }
+        packet.truncate(packet.len().min(cut + 12));
+        if let Ok(reading) = Told::read(&packet, &outside(), "p2p") {
+            let told = reading.told;
+            for rr in told.answer.iter().chain(&told.authority).chain(&told.additional) {
+                prop_assert!(!is_inside(&rr.owner, "p2p"));
+            }
+        }
+    }
+}

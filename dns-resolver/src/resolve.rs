@@ -1,0 +1,204 @@
+//! An answer out of the zone and of what upstreams tell, alias by alias.
+//!
+//! Each part answers for its side alone: the zone for our domain, upstreams for the rest. An alias out of our domain is
+//! followed for a client that may have its questions forwarded and wants recursion; for others it is left to them.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::Name as DnsName;
+
+use crate::answer::{Answer, MAX_LINKS, Question, Rr};
+use crate::authority::{AnswerError, Authority};
+use crate::extended::{self, ExtendedError};
+use crate::forward::{Failure, Forwarder, Outside, Place, Told, is_inside};
+use crate::rdata::{rtype, target};
+use crate::zone::Zone;
+
+/// How often an answer may go out of our domain.
+const WAYS_OUT_MAX: usize = 4;
+const IN: u16 = 1;
+
+/// What a client is told.
+pub(crate) struct Resolved {
+    pub answer: Answer,
+    /// Whether an upstream has validated all of it.
+    pub ad: bool,
+    pub errors: Vec<ExtendedError>,
+}
+
+/// How a client asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker {
+    pub address: IpAddr,
+    /// RD.
+    pub wants_recursion: bool,
+    /// DO.
+    pub dnssec_ok: bool,
+    /// CD.
+    pub checking_disabled: bool,
+}
+
+/// An answer in the making.
+pub(crate) struct Resolving {
+    zone: Arc<dyn Zone>,
+    authority: Arc<Authority>,
+    qtype: u16,
+    asker: Asker,
+    resolved: Resolved,
+    /// The name outside our domain that it goes on at.
+    next: Option<DnsName>,
+    ways_out: usize,
+    /// Held while it waits.
+    place: Option<Place>,
+}
+
+/// Where a question stands.
+pub(crate) enum State {
+    /// It is answered.
+    Done(Resolved),
+    /// Upstreams are to be asked: [`Resolving::finish`].
+    Waits(Box<Resolving>),
+}
+
+/// Begins to answer a question: from the zone, and from what upstreams have told before.
+///
+/// - `authority`: who answers for the zone.
+/// - `wire_name`: the question's name as it was sent.
+/// - Errors: the zone could not be read.
+pub(crate) fn begin(
+    zone: Arc<dyn Zone>,
+    authority: &Arc<Authority>,
+    forwarder: Option<&Arc<Forwarder>>,
+    question: &Question,
+    wire_name: &[u8],
+    asker: Asker,
+) -> Result<State, AnswerError> {
+    let is_outside = !is_inside(&question.name, zone.tld());
+    let answer = authority.answer(&*zone, question, asker.dnssec_ok)?;
+    let errors = extended::of(&*zone, question, &answer).into_iter().collect();
+    let mut resolving = Resolving {
+        authority: authority.clone(),
+        qtype: question.qtype,
+        asker,
+        resolved: Resolved { answer, ad: false, errors },
+        next: None,
+        ways_out: 0,
+        place: None,
+        zone,
+    };
+    let Some(forwarder) = forwarder.filter(|_| question.qclass == IN && is_data(question.qtype)) else {
+        return Ok(State::Done(resolving.resolved));
+    };
+    if is_outside {
+        if !asker.wants_recursion {
+            return Ok(State::Done(resolving.resolved));
+        }
+        if !forwarder.allows(asker.address) {
+            resolving.resolved.errors.push(ExtendedError::new(18, "this server forwards for its own network only"));
+            return Ok(State::Done(resolving.resolved));
+        }
+        resolving.resolved.answer = Answer::empty(ResponseCode::NoError, false);
+        resolving.resolved.ad = true;
+        resolving.next = Some(question.name.clone());
+    } else if asker.wants_recursion && forwarder.allows(asker.address) {
+        resolving.next = resolving.way_out();
+    }
+    while let Some(question) = resolving.question() {
+        match forwarder.cached(&question) {
+            Some(told) => resolving.add(told)?,
+            None if is_outside && forwarder.has_come_round(&question.name, question.qtype, wire_name) => {
+                return Ok(State::Done(resolving.fail(Failure::Loop)));
+            }
+            None => {
+                resolving.place = forwarder.enter(asker.address);
+                return Ok(match resolving.place {
+                    Some(_) => State::Waits(Box::new(resolving)),
+                    None => State::Done(resolving.fail(Failure::TooMany)),
+                });
+            }
+        }
+    }
+    Ok(State::Done(resolving.resolved))
+}
+
+impl Resolving {
+    /// Asks upstreams until there is an answer. Errors: the zone could not be read.
+    pub async fn finish(mut self, forwarder: &Arc<Forwarder>) -> Result<Resolved, AnswerError> {
+        while let Some(question) = self.question() {
+            // The first one has been looked for.
+            let known = if self.ways_out > 0 { forwarder.cached(&question) } else { None };
+            let told = match known {
+                Some(told) => Ok(told),
+                None => forwarder.ask(&question, self.zone.tld()).await,
+            };
+            match told {
+                Ok(told) => self.add(told)?,
+                Err(failure) => return Ok(self.fail(failure)),
+            }
+        }
+        Ok(self.resolved)
+    }
+
+    /// What is to be asked next.
+    fn question(&self) -> Option<Outside> {
+        let Asker { dnssec_ok, checking_disabled, .. } = self.asker;
+        Some(Outside { name: self.next.clone()?, qtype: self.qtype, dnssec_ok, checking_disabled })
+    }
+
+    /// Adds what upstreams told, and what the zone has where that leads into it.
+    fn add(&mut self, told: Told) -> Result<(), AnswerError> {
+        self.next = None;
+        self.ways_out += 1;
+        let Resolved { answer: ours, ad, errors } = &mut self.resolved;
+        *ad &= told.ad && ours.answer.is_empty();
+        errors.extend(told.errors);
+        ours.rcode = told.rcode;
+        ours.answer.extend(told.answer);
+        (ours.authority, ours.additional, ours.required) = (told.authority, told.additional, 0);
+        if ours.rcode == ResponseCode::ServFail {
+            (ours.aa, *ad) = (false, false);
+            ours.answer.clear();
+        }
+        let Some(name) = told.leads_to.filter(|name| self.may_go_on(name)) else { return Ok(()) };
+        let question = Question { name, qtype: self.qtype, qclass: IN };
+        let zone = self.authority.answer(&*self.zone, &question, self.asker.dnssec_ok)?;
+        let ours = &mut self.resolved.answer;
+        ours.rcode = zone.rcode;
+        ours.answer.extend(zone.answer);
+        (ours.authority, ours.additional, ours.required) = (zone.authority, zone.additional, zone.required);
+        if self.ways_out < WAYS_OUT_MAX {
+            self.next = self.way_out();
+        }
+        Ok(())
+    }
+
+    /// The name outside our domain that the answer's last alias leads to.
+    fn way_out(&self) -> Option<DnsName> {
+        if matches!(self.qtype, rtype::CNAME | rtype::ANY) {
+            return None;
+        }
+        let last = self.resolved.answer.answer.iter().rev().find(|rr| rr.rtype == rtype::CNAME)?;
+        let name = target(&last.rdata)?.to_lowercase();
+        (!is_inside(&name, self.zone.tld()) && self.may_go_on(&name)).then_some(name)
+    }
+
+    /// Whether a chain may go on at `name`: it is not too long and was not there before.
+    fn may_go_on(&self, name: &DnsName) -> bool {
+        let aliases: Vec<&Rr> = self.resolved.answer.answer.iter().filter(|rr| rr.rtype == rtype::CNAME).collect();
+        aliases.len() <= MAX_LINKS && aliases.iter().all(|rr| rr.owner != *name)
+    }
+
+    fn fail(mut self, failure: Failure) -> Resolved {
+        self.resolved.answer = Answer::empty(ResponseCode::ServFail, false);
+        self.resolved.ad = false;
+        self.resolved.errors.push(ExtendedError::of(failure));
+        self.resolved
+    }
+}
+
+/// Whether a type is one that others can be asked for: not a transfer, and nothing of the messages themselves.
+const fn is_data(qtype: u16) -> bool {
+    !matches!(qtype, 0 | 41 | 128..=254)
+}

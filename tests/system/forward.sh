@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# The node as the machine's only resolver, in a namespace with an /etc/resolv.conf of its own: names of the domain, names outside through
+# dnsmasq and Unbound (plain, TLS, HTTPS), an alias from one to the other, an upstream that stops, and one that asks the node back.
+# Needs root and iproute2, dnsmasq, unbound, bind9-dnsutils, openssl.
+if [[ ${1:-} != inside ]]; then exec unshare --net --mount "$0" inside; fi
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+need ip iproute2
+need dnsmasq dnsmasq-base
+need unbound unbound
+need dig bind9-dnsutils
+need openssl openssl
+
+ip link set lo up
+echo "nameserver 127.0.0.1" >"$work/resolv.conf"
+mount --bind "$work/resolv.conf" /etc/resolv.conf
+export DOTP2P_NETWORK=regtest
+
+# node NAME ADDRESS UPSTREAMS [FLAG…]: a node that answers on port 53 of ADDRESS; its process is in $node_pid.
+node() {
+    local name=$1 address=$2 upstreams=$3 dir=$work/$1
+    shift 3
+    "$dotp2p" node --data-dir "$dir" --rpc-listen 127.0.0.1:0 --dns-listen "$address:53" --dns-forward "$upstreams" \
+        --p2p-listen /ip4/127.0.0.1/tcp/0 --no-discovery "$@" >"$work/$name.log" 2>&1 &
+    node_pid=$!
+    pids+=("$node_pid")
+    until_true 60 "node $name" node_is_up "$node_pid" "$dir/regtest/node.json"
+}
+
+# upstream ADDRESS: dnsmasq, which knows two names and writes down what it is asked.
+upstream() {
+    dnsmasq --keep-in-foreground --no-resolv --no-hosts --conf-file=/dev/null --bind-interfaces --listen-address="$1" --user=root \
+        --pid-file= --host-record=www.example.org,192.0.2.80 --host-record=other.example.org,192.0.2.81 --local=/example.org/ --log-queries --log-facility="$work/dnsmasq-$1.txt" &
+    upstream_pid=$!
+    pids+=("$upstream_pid")
+    until_true 10 "dnsmasq on $1" dig +tries=1 +time=1 @"$1" www.example.org
+}
+
+# unbound_with NAME LINES: Unbound with these lines in its configuration.
+unbound_with() {
+    printf 'server:\n do-daemonize: no\n username: ""\n chroot: ""\n pidfile: ""\n logfile: "%s"\n use-syslog: no\n module-config: "iterator"\n do-not-query-localhost: no\n access-control: 127.0.0.0/8 allow\n%s\n' \
+        "$work/$1.log" "$2" >"$work/$1.conf"
+    unbound -d -c "$work/$1.conf" &
+    pids+=($!)
+}
+
+# is WHAT EXPECTED COMMAND…: what the command prints is what is expected.
+is() {
+    local what=$1 expected=$2 got
+    shift 2
+    got=$("$@" || true)
+    [[ $got == "$expected" ]] || { echo "$what: expected $expected, got $got" >&2; return 1; }
+    echo "$what: ok"
+}
+address() { getent ahosts "$1" | awk 'NR == 1 { print $1 }'; }
+status() { dig +tries=1 +time=5 "$@" | awk '/status:/ { sub(",", "", $6); print $6 }'; }
+short() { dig +tries=1 +time=5 +short "$@"; }
+ms() { date +%s%3N; }
+
+upstream 127.0.0.11
+upstream 127.0.0.10
+first_pid=$upstream_pid
+node main 127.0.0.1 127.0.0.10,127.0.0.11 --mine
+export DOTP2P_DATA_DIR=$work/main
+"$dotp2p" wallet create >"$work/wallet.txt"
+timeout 120 "$dotp2p" name register alice --record '@ A 192.0.2.7' --record 'www CNAME www.example.org.' --yes --wait
+
+is "a name of the domain" 192.0.2.7 address alice.p2p
+is "a name outside" 192.0.2.80 address www.example.org
+is "an alias from one to the other" 192.0.2.80 address www.alice.p2p
+is "a name that is not there" NXDOMAIN status @127.0.0.1 no.p2p
+is "over TCP" 192.0.2.80 short +tcp @127.0.0.1 www.example.org
+
+kill -STOP "$first_pid"
+began=$(ms)
+is "the first upstream stopped" 192.0.2.81 address other.example.org
+took=$(($(ms) - began))
+echo "the answer after the stop took $took ms"
+((took <= 1000)) || { echo "more than a second" >&2; exit 1; }
+kill -CONT "$first_pid"
+if grep -i p2p "$work"/dnsmasq-*.txt; then echo "the domain left the machine" >&2; exit 1; fi
+echo "no question about the domain left: ok"
+
+for resolver in unbound dnsmasq; do
+    if [[ $resolver == unbound ]]; then
+        unbound_with round $' interface: 127.0.0.20\nforward-zone:\n name: "."\n forward-addr: 127.0.0.2'
+        back=127.0.0.20 ours=127.0.0.2
+    else
+        back=127.0.0.21 ours=127.0.0.3
+        dnsmasq --keep-in-foreground --no-resolv --no-hosts --conf-file=/dev/null --bind-interfaces --listen-address=$back --user=root \
+            --pid-file= --server=$ours &
+        pids+=($!)
+    fi
+    node "round-$resolver" "$ours" "$back"
+    began=$(ms)
+    is "$resolver asks the node back" SERVFAIL status @$ours "a-name-with-letters.example.org"
+    echo "it took $(($(ms) - began)) ms; the log says: $(grep -c 'asks this node what this node asks it' "$work/round-$resolver.log" || true) time(s)"
+done
+
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=dns.example -addext subjectAltName=DNS:dns.example \
+    -addext basicConstraints=critical,CA:FALSE -keyout "$work/key.pem" -out "$work/ca.pem" 2>/dev/null
+unbound_with encrypted " interface: 127.0.0.30@853
+ interface: 127.0.0.30@443
+ tls-service-key: \"$work/key.pem\"
+ tls-service-pem: \"$work/ca.pem\"
+ local-zone: example.org static
+ local-data: \"www.example.org A 192.0.2.81\""
+for way in "tls://127.0.0.30#dns.example" "https://127.0.0.30/dns-query#dns.example"; do
+    ours=127.0.0.$([[ $way == tls* ]] && echo 4 || echo 5)
+    node "way-${way%%:*}" "$ours" "$way" --dns-forward-ca "$work/ca.pem"
+    is "over ${way%%:*}" 192.0.2.81 short @"$ours" www.example.org
+done
+node refused 127.0.0.6 "tls://127.0.0.30#other.example" --dns-forward-ca "$work/ca.pem"
+is "a certificate of another name" SERVFAIL status @127.0.0.6 www.example.org
+node off 127.0.0.7 off
+is "forward off" REFUSED status @127.0.0.7 www.example.org
