@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The node against real clients, a real name server, kill -9, power cuts, a full disk, damaged files, and other nodes in
 # network namespaces. Needs `cargo build`, root for the full disk and the namespaces, and the packages that .ci/run installs
-# (bind9-dnsutils knot-dnsutils ldnsutils knot for clients, iproute2 nftables for peers).
+# (bind9-dnsutils knot-dnsutils ldnsutils knot for clients, unbound dnsmasq-base bind9 for resolvers, iproute2 nftables for
+# peers).
 #
 #   tests/system/run.sh
 #
@@ -24,6 +25,7 @@ part() {
 
 part ./clients.sh
 part ./knot.sh
+part ./dns_setup.py
 part ./kill9.py "${KILLS:-100}"
 part ./powercut/powercut.py "${POWERCUT_BLOCKS:-40}"
 part ./disk_full.py "${DISK_FULL_POINTS:-20}"
