@@ -1,8 +1,8 @@
 //! The machine's own resolver, told to ask the node for names below its top-level domain.
 //!
 //! - [`Facts`]: what is read of the machine, or of a scratch root: configuration files and links, no more.
-//! - [`detect`]: which resolver the machine uses, of the [`Kind`]s that we know.
-//! - [`plan`]: [`Facts`] and a [`Target`] to a [`Plan`]: files as they are to be, what to run then, what to know. Pure.
+//! - [`detect()`]: which resolver the machine uses, of the [`Kind`]s that we know.
+//! - [`plan()`]: [`Facts`] and a [`Target`] to a [`Plan`]: files as they are to be, what to run then, what to know. Pure.
 //! - [`Machine`]: the only one that writes. It keeps a manifest of what it did, so that undoing gives every byte back.
 //!
 //! The layouts are in `layout/`, one a file, with the configuration syntax of that resolver and no other.

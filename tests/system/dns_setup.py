@@ -122,8 +122,9 @@ class World:
 class Layout:
     """A resolver: its files in a scratch root, its checker, how it is started in the foreground."""
 
-    def __init__(self, world, name, kind, files, checker, daemon):
+    def __init__(self, world, name, kind, files, checker, daemon, server="127.0.0.1:9355"):
         self.world, self.name, self.kind, self.checker, self.daemon = world, name, kind, checker, daemon
+        self.server = server
         self.root = world.work / name
         shutil.copytree(world.real, self.root, symlinks=True)
         resolv = self.root / "etc" / "resolv.conf"
@@ -169,8 +170,7 @@ class Layout:
     def all(self):
         setup = self.world.setup
         before = tree(self.root)
-        server = "127.0.0.5:53" if self.kind == "resolv-conf" else "127.0.0.1:9355"
-        words = ["--kind", self.kind, "--server", server, "--yes"]
+        words = ["--kind", self.kind, "--server", self.server, "--yes"]
         for anchor in ("none", self.world.anchor):
             setup(self.root, *words, "--anchor", anchor)
             once = tree(self.root)
@@ -207,6 +207,40 @@ def wrong_anchor(layout):
     print(f"{layout.name} with a wrong anchor: {link['seen']}", flush=True)
 
 
+def running_bind(layout):
+    """BIND that runs, on the system's own root: set up and taken back with --reload."""
+    world = layout.world
+    run("mount", "--bind", layout.root / "etc", "/etc")
+    run("mount", "-t", "tmpfs", "tmpfs", "/var/lib")
+    process = subprocess.Popen(layout.daemon, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until(30, "an answer", lambda: "status: NOERROR" in run("dig", "+time=1", "+tries=1", "@127.0.0.1", "localhost", code=None).stdout, process)
+        world.check(code=1)
+        world.setup("/", "--server", layout.server, "--anchor", "none", "--kind", "bind", "--yes", "--reload")
+        world.check()
+        world.setup("/", "--undo", "--yes", "--reload")
+        world.check(code=1)
+    finally:
+        process.terminate()
+        process.wait(20)
+        run("umount", "/var/lib")
+        run("umount", "/etc")
+    print(f"{layout.name}, running: set up and taken back by --reload", flush=True)
+
+
+def without_rights(layout, world):
+    """Who is not root is told which file, and what to type; nobody is asked first, and nothing changes."""
+    before = tree(layout.root)
+    program = world.work / "dotp2p"
+    shutil.copy(DOTP2P, program)
+    words = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", program, "--network", "regtest", "--data-dir", "/nowhere"]
+    done = run(*words, "dns", "setup", "--root", layout.root, "--kind", layout.kind, "--server", layout.server, "--anchor", "none", code=1)
+    line = done.stderr.strip().splitlines()[-1]
+    assert "cannot write /etc/" in line and "sudo dotp2p dns setup --network regtest --data-dir /nowhere" in line, line
+    assert tree(layout.root) == before
+    print(f"without rights: {line}", flush=True)
+
+
 def main():
     world = World(os.environ[INSIDE])
     dnsmasq_conf = (world.debs / "dnsmasq/etc/dnsmasq.conf").read_text()
@@ -237,9 +271,10 @@ def main():
         Layout(world, "bind-debian", "bind", {}, ["named-checkconf"], ["named", "-g", "-c", "/etc/bind/named.conf"]),
         Layout(world, "bind-one-file", "bind", {"/etc/bind/named.conf": named_conf, "/etc/bind/named.conf.local": "", "/etc/bind/named.conf.options": ""},
                ["named-checkconf"], ["named", "-g", "-c", "/etc/bind/named.conf"]),
+        Layout(world, "bind-port-53", "bind", {}, ["named-checkconf"], ["named", "-g", "-c", "/etc/bind/named.conf"], "127.0.0.5:53"),
         Layout(world, "resolved", "resolved", {"/etc/resolv.conf": "nameserver 127.0.0.53\n", "/etc/systemd/resolved.conf": "[Resolve]\nDNSSEC=yes\nFallbackDNS=\n"},
                None, [str(resolved)]),
-        Layout(world, "resolv-conf", "resolv-conf", {"/etc/resolv.conf": "nameserver 127.0.0.9\n"}, None, None),
+        Layout(world, "resolv-conf", "resolv-conf", {"/etc/resolv.conf": "nameserver 127.0.0.9\n"}, None, None, "127.0.0.5:53"),
     ]
     names = sys.argv[1:]
     for layout in layouts:
@@ -248,6 +283,8 @@ def main():
     if not names:
         wrong_anchor(layouts[0])
         wrong_anchor(layouts[6])
+        running_bind(layouts[5])
+        without_rights(layouts[0], world)
     world.node.terminate()
     world.node.wait(60)
     print("dns setup: all layouts hold")

@@ -156,7 +156,13 @@ fn transport(reply: &Reply) -> &'static str {
 
 fn as_json(question: &Question, server: SocketAddr, reply: &Reply) -> Result<Value, CliError> {
     let message = &reply.message;
-    let mut json = json!({
+    let record = |record: &Record| {
+        let (name, ttl, rtype, data) = fields(record)?;
+        Ok::<Value, CliError>(json!({ "name": name, "ttl": ttl, "type": rtype, "data": data }))
+    };
+    let section = |records: &[Record]| records.iter().map(record).collect::<Result<Value, CliError>>();
+    let errors = extended_errors(message).into_iter().map(|(code, text)| json!({ "code": code, "text": text }));
+    Ok(json!({
         "question": { "name": question.name.to_ascii(), "type": type_text(question.rtype) },
         "server": server,
         "transport": transport(reply),
@@ -164,18 +170,11 @@ fn as_json(question: &Question, server: SocketAddr, reply: &Reply) -> Result<Val
         "took_us": u64::try_from(reply.took.as_micros()).unwrap_or(u64::MAX),
         "status": rcode_text(message.metadata.response_code),
         "flags": flags(message).split(' ').collect::<Vec<_>>(),
-    });
-    let errors = extended_errors(message);
-    let errors = errors.iter().map(|(code, text)| json!({ "code": code, "text": text }));
-    json["errors"] = errors.collect();
-    for (title, records) in sections(message) {
-        let record = |record| {
-            fields(record)
-                .map(|(name, ttl, rtype, data)| json!({ "name": name, "ttl": ttl, "type": rtype, "data": data }))
-        };
-        json[title] = records.iter().map(record).collect::<Result<Value, _>>()?;
-    }
-    Ok(json)
+        "errors": errors.collect::<Value>(),
+        "answer": section(&message.answers)?,
+        "authority": section(&message.authorities)?,
+        "additional": section(&message.additionals)?,
+    }))
 }
 
 #[cfg(test)]

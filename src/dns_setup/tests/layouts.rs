@@ -91,7 +91,8 @@ layout!(windows, [], Some(Kind::Windows), "127.0.0.1:53");
 #[test]
 fn what_is_refused() {
     let unbound = ("/etc/unbound/unbound.conf", "server:\n");
-    let cases: [(&str, &[(&str, &str)], Option<Kind>, &str); 17] = [
+    type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], Option<Kind>, &'c str);
+    let cases: [Case<'_>; 17] = [
         ("a port for resolv.conf", &[("/etc/resolv.conf", "nameserver 192.0.2.1\n")], None, NODE),
         ("a port for Windows", &[], Some(Kind::Windows), "[::1]:9355"),
         ("a link for resolv.conf", &[STUB, STUB_FILE], Some(Kind::ResolvConf), "127.0.0.1:53"),
