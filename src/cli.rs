@@ -1,8 +1,8 @@
 //! What people type: one binary, a file a command group.
 //!
 //! [`main`] parses, resolves the settings and runs the command; [`CliError`] is how it can end, [`Output`] where results
-//! go. Commands but `node`, `demo`, `network`, `dns key`, `wallet create` and `wallet restore` ask a running node ([`client`]);
-//! `chain export` and `chain import` do without one.
+//! go. Commands but `node`, `demo`, `network`, `dns key`, `dns setup`, `wallet create` and `wallet restore` ask a running node
+//! ([`client`]); `chain export` and `chain import` do without one.
 //!
 //! What is absent: rules. What a name costs, who must sign and what comes next is the node's to say.
 
@@ -68,12 +68,12 @@ Examples:
     Name(name::NameArgs),
     /// Make a wallet, receive and send coins
     Wallet(wallet::WalletArgs),
+    /// Have the system's resolver ask the node, see whether it does, ask the node yourself
+    Dns(dns::DnsArgs),
     /// Look at the chain, carry it in a file
     Chain(chain::ChainArgs),
     /// See and choose whom the node is connected to
     Peer(peer::PeerArgs),
-    /// See to it that this machine's DNS believes the node
-    Dns(dns::DnsArgs),
     /// Make blocks at once (regtest), or see what the miner does
     Mine(mine::MineArgs),
     /// Make a network of one's own, or show the one in use
@@ -136,9 +136,9 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), CliError> {
             Command::Node(_) => node::run(&settings).await,
             Command::Name(args) => name::run(args, &settings, &out).await,
             Command::Wallet(args) => wallet::run(args, &settings, &out).await,
+            Command::Dns(args) => dns::run(args, &settings, &out).await,
             Command::Chain(args) => chain::run(args, &settings, &out).await,
             Command::Peer(args) => peer::run(args, &settings, &out).await,
-            Command::Dns(args) => dns::run(args, &settings, &out),
             Command::Mine(args) => mine::run(args, &settings, &out).await,
             Command::Network(args) => network::run(args, &settings, &out),
             Command::Stop => stop::run(&settings, &out).await,

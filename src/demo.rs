@@ -19,9 +19,10 @@ use tempfile::TempDir;
 
 use crate::cli::client::{ClientError, NodeClient};
 use crate::cli::{CliError, Output, Tone, interrupted};
+use crate::dns_client::Transport;
 use crate::node::{Node, NodeConfig, NodeError};
 use expected::{Expected, ExpectedError, parse_expected};
-use query::{Transport, ask};
+use query::ask;
 
 pub mod expected;
 pub mod query;

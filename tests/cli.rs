@@ -111,7 +111,7 @@ fn steady(text: &str, folder: &Path) -> String {
 #[test]
 fn help_pages() {
     let cli = Cli::new();
-    let pages: [&[&str]; 34] = [
+    let pages: [&[&str]; 38] = [
         &[],
         &["demo"],
         &["node"],
@@ -136,6 +136,10 @@ fn help_pages() {
         &["chain", "block"],
         &["chain", "export"],
         &["chain", "import"],
+        &["dns"],
+        &["dns", "setup"],
+        &["dns", "check"],
+        &["dns", "query"],
         &["network"],
         &["network", "new"],
         &["network", "show"],
@@ -163,7 +167,7 @@ fn bad_input() {
     std::fs::write(cli.folder.path().join("bad.psk"), "/key/swarm/psk/1.0.0/\n/base16/\n12\n").unwrap();
     cli.ok(&["network", "new", "--name", "keyed", "--psk"]);
     std::fs::remove_file(cli.folder.path().join("keyed.psk")).unwrap();
-    let cases: [&[&str]; 43] = [
+    let cases: [&[&str]; 54] = [
         &["nme"],
         &["name", "show"],
         &["name", "show", "a_b"],
@@ -207,6 +211,17 @@ fn bad_input() {
         &["node", "--network", "keyed.toml"],
         &["node", "--network", "keyed.toml", "--psk", "bad.psk"],
         &["node", "--psk", "bad.psk"],
+        &["dns", "setup"],
+        &["dns", "setup", "--server", "127.0.0.1"],
+        &["dns", "setup", "--server", "127.0.0.1:1", "--root", "none"],
+        &["dns", "setup", "--server", "127.0.0.1:1", "--root", ".", "--reload"],
+        &["dns", "setup", "--server", "127.0.0.1:1", "--root", ".", "--kind", "unbound"],
+        &["dns", "setup", "--server", "127.0.0.1:1", "--root", ".", "--anchor", "none.zone"],
+        &["dns", "setup", "--server", "127.0.0.1:1", "--root", ".", "--anchor", "bad.zone"],
+        &["dns", "setup", "--root", ".", "--undo"],
+        &["dns", "query", "a..b"],
+        &["dns", "query", "alice", "B"],
+        &["dns", "query", "alice", "--tcp", "--server", "127.0.0.1:1"],
     ];
     let mut shown = String::new();
     for args in cases {
@@ -326,6 +341,67 @@ async fn a_session() {
     let proof: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(proof).unwrap()).unwrap();
     assert_eq!(proof["state"], "active");
     node.stop().await.unwrap();
+}
+
+#[test]
+fn the_systems_resolver_is_set_up_and_given_back() {
+    let cli = Cli::new();
+    let conf = cli.folder.path().join("root/etc/unbound/unbound.conf");
+    std::fs::create_dir_all(conf.parent().unwrap()).unwrap();
+    std::fs::write(&conf, "server:\n    verbosity: 1\n").unwrap();
+    let resolv_conf = cli.folder.path().join("root/etc/resolv.conf");
+    std::fs::write(resolv_conf, "nameserver 127.0.0.1\n").unwrap();
+    let mut session = String::new();
+    let mut say = |args: &[&str]| {
+        let args = [&["dns", "setup", "--root", "root"], args].concat();
+        session.push_str(&format!("$ dotp2p {}\n{}\n", args.join(" "), cli.shown(&cli.run(&args))));
+    };
+    let server = ["--server", "127.0.0.1:9355"];
+    say(&[&server[..], &["--dry-run"]].concat());
+    say(&server);
+    say(&[&server[..], &["--yes"]].concat());
+    say(&[&server[..], &["--yes"]].concat());
+    say(&["--server", "[::1]:9356", "--yes"]);
+    say(&["--undo", "--dry-run", "--json"]);
+    std::fs::write(&conf, "server:\n").unwrap();
+    say(&["--undo", "--yes"]);
+    say(&["--undo", "--yes", "--force"]);
+    say(&["--kind", "windows", "--server", "127.0.0.1:53", "--json"]);
+    insta::assert_snapshot!("dns_setup", session);
+    assert_eq!(std::fs::read_to_string(&conf).unwrap(), "server:\n    verbosity: 1\n");
+    assert_eq!(std::fs::read_dir(cli.folder.path().join("root")).unwrap().count(), 1, "only etc is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_nodes_dns_is_asked_and_checked() {
+    let cli = Cli::new();
+    let node = cli.node(None).await;
+    let (dns, rpc) = (node.dns_addrs()[0].to_string(), node.rpc_addr().to_string());
+    let mut session = String::new();
+    let mut say = |args: &[&str]| {
+        let shown = format!("$ dotp2p {}\n{}\n", args.join(" "), cli.shown(&cli.run(args)));
+        let shown = shown.replace(&dns, "DNS").replace(&rpc, "RPC");
+        for line in shown.lines() {
+            // How long it took is another each time.
+            let took = line.find(" in ").filter(|_| line.ends_with(" ms") && line.contains(" bytes from "));
+            let took = took.map_or(line.to_owned(), |at| format!("{} in SOME ms", &line[..at]));
+            let json = took.find("\"took_us\":").map(|at| (at, took[at..].find(',').unwrap()));
+            let line = json.map_or(took.clone(), |(at, len)| format!("{}{}", &took[..at], &took[at + len + 1..]));
+            session.push_str(&format!("{line}\n"));
+        }
+    };
+    tokio::task::block_in_place(|| {
+        say(&["dns", "query", "p2p", "soa"]);
+        say(&["dns", "query", "ns.dotp2p.p2p", "--tcp", "--dnssec"]);
+        say(&["dns", "query", "alice", "any", "--json"]);
+        // The node itself stands for a resolver that asks it.
+        say(&["dns", "check", "--resolver", &dns, "--ordinary", "none.p2p"]);
+        say(&["dns", "check", "alice", "--resolver", &dns, "--ordinary", "none.p2p", "--json"]);
+        say(&["dns", "check", "--resolver", "127.0.0.1:1", "--ordinary", "none.p2p"]);
+    });
+    node.stop().await.unwrap();
+    tokio::task::block_in_place(|| say(&["dns", "check", "--resolver", "127.0.0.1:1"]));
+    insta::assert_snapshot!("dns", session);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use dotp2p_rpc::auth::COOKIE_FILE;
@@ -67,17 +68,19 @@ pub struct Answer {
     json: Box<RawValue>,
 }
 
-#[derive(Deserialize)]
-struct NodeFile {
-    rpc: String,
+/// [`NODE_FILE`], as far as commands need it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct NodeFile {
+    /// Where it answers JSON-RPC: address and port.
+    pub rpc: String,
+    /// Where it answers DNS.
+    #[serde(default)]
+    pub dns: Vec<SocketAddr>,
 }
 
-impl NodeClient {
-    /// The node that `--rpc` names, else the one that runs in the network's folder.
-    pub fn find(settings: &Settings) -> Result<Self, ClientError> {
-        if let Some(url) = &settings.rpc {
-            return Self::at(url, &settings.dir);
-        }
+impl NodeFile {
+    /// What the node that runs in the network's folder wrote.
+    pub fn read(settings: &Settings) -> Result<Self, ClientError> {
         let path = settings.dir.join(NODE_FILE);
         let text = fs::read_to_string(&path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => {
@@ -86,8 +89,17 @@ impl NodeClient {
             }
             _ => ClientError::NodeFile { path: path.clone(), source },
         })?;
-        let file: NodeFile =
-            serde_json::from_str(&text).map_err(|error| ClientError::NodeFile { path, source: error.into() })?;
+        serde_json::from_str(&text).map_err(|error| ClientError::NodeFile { path, source: error.into() })
+    }
+}
+
+impl NodeClient {
+    /// The node that `--rpc` names, else the one that runs in the network's folder.
+    pub fn find(settings: &Settings) -> Result<Self, ClientError> {
+        if let Some(url) = &settings.rpc {
+            return Self::at(url, &settings.dir);
+        }
+        let file = NodeFile::read(settings)?;
         Self::at(&format!("http://{}", file.rpc), &settings.dir)
     }
 

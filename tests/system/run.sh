@@ -2,7 +2,7 @@
 # The node against real clients, a real name server, real validators, kill -9, power cuts, a full disk, damaged files, and other nodes in
 # network namespaces. Needs `cargo build`, root for the full disk and the namespaces, and the packages that .ci/run installs
 # (bind9-dnsutils knot-dnsutils ldnsutils knot unbound for clients, nsd bind9 beside for the comparison, dnsmasq-base openssl for
-# upstreams, iproute2 nftables for peers).
+# upstreams and resolvers, iproute2 nftables for peers).
 #
 #   tests/system/run.sh
 #
@@ -34,6 +34,7 @@ part ./dns_flood.py mutate "${DNS_MUTATED:-1000000}"
 part ./compare.py "${COMPARED:-4000}"
 part ./dnssec.py "${DNSSEC_ANSWERS:-600}"
 part ./forward.sh
+part ./dns_setup.py
 part ./kill9.py "${KILLS:-100}"
 part ./powercut/powercut.py "${POWERCUT_BLOCKS:-40}"
 part ./disk_full.py "${DISK_FULL_POINTS:-20}"
