@@ -78,6 +78,8 @@ impl Cli {
             rpc_listen: any,
             dns_listen: vec![any],
             mine,
+            // No two signatures are the same.
+            dns: dotp2p_dns::server::Config { dnssec: false, ..Default::default() },
             ..NodeConfig::new(Params::regtest(), self.dir())
         };
         Node::start(config).await.unwrap()

@@ -154,7 +154,7 @@ async fn an_answer_is_whole_or_truncated() {
 async fn what_fits_no_message_is_an_error() {
     let labels = ["a".repeat(63), "b".repeat(63), "c".repeat(63)];
     let owner = Owner::new(labels.iter().map(String::as_bytes));
-    let rdatas = (0..4_000_u16).map(|at| at.to_be_bytes().to_vec()).collect();
+    let rdatas = (0..5_000_u16).map(|at| at.to_be_bytes().to_vec()).collect();
     let mut zone = FakeZone::default();
     zone.insert("big", vec![RecordSet { owner, rtype: 65_280, ttl: 60, rdatas }]);
     let server = start(zone).await;
