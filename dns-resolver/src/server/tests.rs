@@ -152,13 +152,10 @@ async fn an_answer_is_whole_or_truncated() {
 
 #[tokio::test]
 async fn what_fits_no_message_is_an_error() {
-    let labels = ["a".repeat(63), "b".repeat(63), "c".repeat(63)];
-    let owner = Owner::new(labels.iter().map(String::as_bytes));
-    let rdatas = (0..5_000_u16).map(|at| at.to_be_bytes().to_vec()).collect();
-    let mut zone = FakeZone::default();
-    zone.insert("big", vec![RecordSet { owner, rtype: 65_280, ttl: 60, rdatas }]);
-    let server = start(zone).await;
-    let sent = query(9, &format!("{}.big.p2p. TYPE65280", labels.join(".")), None);
+    // Every RRset fits; a referral with all the glue that it needs does not.
+    let hosts = (0..1_500).map(|at| format!("sub NS h{at}.sub\nh{at}.sub A 192.0.2.1\nh{at}.sub AAAA 2001:db8::1\n"));
+    let server = start(FakeZone::default().with("big", &hosts.collect::<String>())).await;
+    let sent = query(9, "x.sub.big.p2p. A", None);
     assert!(message(&udp(&server, &sent).await).metadata.truncation);
     let mut stream = TcpStream::connect(server.local_addrs()[0]).await.unwrap();
     let got = message(&tcp(&mut stream, &sent).await);
