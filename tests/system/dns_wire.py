@@ -5,7 +5,7 @@ import random
 import socket
 import struct
 
-A, NS, CNAME, SOA, MX, TXT, AAAA, SRV, DNAME, DS, RRSIG, NSEC, DNSKEY = 1, 2, 5, 6, 15, 16, 28, 33, 39, 43, 46, 47, 48
+A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, DNAME, DS, RRSIG, NSEC, DNSKEY = 1, 2, 5, 6, 12, 15, 16, 28, 33, 39, 43, 46, 47, 48
 NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
 
 # Owner in lower case, as labels; `rdata` without compression.
@@ -35,6 +35,17 @@ def get_name(message, at):
             at += 1 + length
 
 
+def plain(message, at, length, kind):
+    """RDATA without compression, which servers use in the types of RFC 1035."""
+    before, names = {NS: (0, 1), CNAME: (0, 1), PTR: (0, 1), SOA: (0, 2), MX: (2, 1)}.get(kind, (0, 0))
+    out, end = message[at:at + before], at + length
+    at += before
+    for _ in range(names):
+        labels, at = get_name(message, at)
+        out += put_name(labels)
+    return out + message[at:end]
+
+
 def question(name, kind, flags=0x0100, payload=1232):
     """A query with DO, and its id."""
     number = random.SystemRandom().randrange(1 << 16)
@@ -57,8 +68,8 @@ class Message:
                 kind, _, ttl, length = struct.unpack_from(">HHIH", data, at)
                 at += 10
                 if kind != 41:
-                    # Our server compresses owners alone.
-                    self.records.append(Record(section, tuple(it.lower() for it in owner), kind, ttl, data[at:at + length]))
+                    rdata = plain(data, at, length, kind)
+                    self.records.append(Record(section, tuple(it.lower() for it in owner), kind, ttl, rdata))
                 at += length
 
     @property
