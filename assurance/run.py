@@ -201,6 +201,12 @@ PROMISES = [
         "cargo build && python3 tests/system/compare.py 20000",
     ),
     (
+        "resolver",
+        "A machine can have the node as its only resolver, and its names stay on it",
+        "a namespace with its own resolv.conf: getent, curl, ssh by SSHFP, upstreams that stop, lie in wait or ask back, a capture",
+        "cargo build && tests/system/forward.sh",
+    ),
+    (
         "dnssec",
         "A resolver that trusts a node's key believes every answer of it, and nothing else",
         "Unbound and delv: names of every kind, answers changed on the way, two rolls of the key while questions go on",

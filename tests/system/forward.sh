@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The node as the machine's only resolver, in a namespace with an /etc/resolv.conf of its own: names of the domain, names outside through
-# dnsmasq and Unbound (plain, TLS, HTTPS), an alias from one to the other, an upstream that stops, and one that asks the node back.
-# Needs root and iproute2, dnsmasq, unbound, bind9-dnsutils, openssl.
+# dnsmasq and Unbound (plain, TLS, HTTPS), an alias from one to the other, an upstream that stops, and one that asks the node back; curl, and
+# ssh, which believes a host by its SSHFP record through a validating Unbound. What goes to the upstreams is captured.
+# Needs root and iproute2, dnsmasq, unbound, bind9-dnsutils, openssl, openssh-server, curl, tcpdump, python3.
 if [[ ${1:-} != inside ]]; then exec unshare --net --mount "$0" inside; fi
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -10,6 +11,9 @@ need dnsmasq dnsmasq-base
 need unbound unbound
 need dig bind9-dnsutils
 need openssl openssl
+need curl curl
+need tcpdump tcpdump
+need /usr/sbin/sshd openssh-server
 
 ip link set lo up
 echo "nameserver 127.0.0.1" >"$work/resolv.conf"
@@ -57,15 +61,23 @@ status() { dig +tries=1 +time=5 "$@" | awk '/status:/ { sub(",", "", $6); print 
 short() { dig +tries=1 +time=5 +short "$@"; }
 ms() { date +%s%3N; }
 
+tcpdump -i lo -U -w "$work/upstreams.pcap" 'udp or tcp' and '(dst host 127.0.0.10 or dst host 127.0.0.11)' 2>"$work/tcpdump.txt" &
+pids+=($!)
+capture_pid=$!
+until_true 10 "tcpdump" grep -q listening "$work/tcpdump.txt"
 upstream 127.0.0.11
 upstream 127.0.0.10
 first_pid=$upstream_pid
 node main 127.0.0.1 127.0.0.10,127.0.0.11 --mine
 export DOTP2P_DATA_DIR=$work/main
 "$dotp2p" wallet create >"$work/wallet.txt"
-timeout 120 "$dotp2p" name register alice --record '@ A 192.0.2.7' --record 'www CNAME www.example.org.' --yes --wait
+ssh-keygen -q -t ed25519 -N "" -f "$work/host_key"
+ssh-keygen -q -t ed25519 -N "" -f "$work/user_key"
+sshfp=$(ssh-keygen -r @ -f "$work/host_key.pub" | awk '$5 == 2 { print "host SSHFP", $4, $5, $6 }')
+timeout 120 "$dotp2p" name register alice --record '@ A 127.0.0.9' --record 'www CNAME www.example.org.' --record 'host A 127.0.0.9' \
+    --record "$sshfp" --yes --wait
 
-is "a name of the domain" 192.0.2.7 address alice.p2p
+is "a name of the domain" 127.0.0.9 address alice.p2p
 is "a name outside" 192.0.2.80 address www.example.org
 is "an alias from one to the other" 192.0.2.80 address www.alice.p2p
 is "a name that is not there" NXDOMAIN status @127.0.0.1 no.p2p
@@ -75,9 +87,43 @@ kill -STOP "$first_pid"
 began=$(ms)
 is "the first upstream stopped" 192.0.2.81 address other.example.org
 took=$(($(ms) - began))
+stopped_ms=$took
 echo "the answer after the stop took $took ms"
 ((took <= 1000)) || { echo "more than a second" >&2; exit 1; }
 kill -CONT "$first_pid"
+mkdir "$work/pages"
+echo "alice's page" >"$work/pages/index.html"
+python3 -m http.server --bind 127.0.0.9 --directory "$work/pages" 8000 >"$work/pages.log" 2>&1 &
+pids+=($!)
+until_true 10 "a page" curl -s -o "$work/page" http://127.0.0.9:8000/
+is "curl" "alice's page" curl -s http://alice.p2p:8000/
+
+# ssh believes a fingerprint that the resolver has validated, if the system is told to trust it (trust-ad).
+mkdir -p /run/sshd
+cp "$work/user_key.pub" "$work/authorized_keys"
+chmod 600 "$work/authorized_keys"
+/usr/sbin/sshd -D -e -f /dev/null -p 2222 -o ListenAddress=127.0.0.9 -h "$work/host_key" -o "AuthorizedKeysFile=$work/authorized_keys" \
+    -o StrictModes=no -o UsePAM=no -o PermitRootLogin=yes 2>"$work/sshd.log" &
+pids+=($!)
+printf 'server:\n do-daemonize: no\n username: ""\n chroot: ""\n pidfile: ""\n use-syslog: no\n logfile: "%s"\n interface: 127.0.0.53\n do-not-query-localhost: no\n access-control: 127.0.0.0/8 allow\n trust-anchor-file: "%s"\nstub-zone:\n name: "p2p"\n stub-addr: 127.0.0.1\n' \
+    "$work/validating.log" "$work/main/regtest/dnssec.anchor" >"$work/validating.conf"
+unbound -d -c "$work/validating.conf" &
+pids+=($!)
+until_true 10 "the validating resolver" dig +tries=1 +time=1 @127.0.0.53 host.alice.p2p SSHFP
+printf 'nameserver 127.0.0.53\noptions edns0 trust-ad\n' >"$work/resolv.conf"
+over_ssh() {
+    ssh -F /dev/null -p 2222 -i "$work/user_key" -o VerifyHostKeyDNS=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=/dev/null \
+        -o GlobalKnownHostsFile=/dev/null -o BatchMode=yes "$1" echo in 2>>"$work/ssh.log"
+}
+until_true 10 "sshd" grep -q listening "$work/sshd.log"
+is "ssh by SSHFP" in over_ssh root@host.alice.p2p
+is "ssh without SSHFP" "" over_ssh root@alice.p2p
+echo "nameserver 127.0.0.1" >"$work/resolv.conf"
+
+kill "$capture_pid"
+tcpdump -r "$work/upstreams.pcap" -X >"$work/upstreams.txt" 2>/dev/null
+grep -qi example "$work/upstreams.txt" || { echo "nothing was captured" >&2; exit 1; }
+if grep -qi 'p2p' <(tcpdump -r "$work/upstreams.pcap" -A 2>/dev/null); then echo "the domain left the machine" >&2; exit 1; fi
 if grep -i p2p "$work"/dnsmasq-*.txt; then echo "the domain left the machine" >&2; exit 1; fi
 echo "no question about the domain left: ok"
 
@@ -114,3 +160,6 @@ node refused 127.0.0.6 "tls://127.0.0.30#other.example" --dns-forward-ca "$work/
 is "a certificate of another name" SERVFAIL status @127.0.0.6 www.example.org
 node off 127.0.0.7 off
 is "forward off" REFUSED status @127.0.0.7 www.example.org
+echo "assurance: with the node as the only resolver getent, curl and ssh (by SSHFP, through a validating Unbound) reach alice.p2p, and names" \
+    "outside resolve over UDP, TCP, TLS and HTTPS; after the first upstream stopped the next answer took $stopped_ms ms; a capture of what went" \
+    "to the upstreams holds no name of the domain; resolvers that ask the node back are told SERVFAIL at once"
