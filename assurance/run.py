@@ -203,7 +203,7 @@ PROMISES = [
     (
         "resolver",
         "A machine can have the node as its only resolver, and its names stay on it",
-        "a namespace with its own resolv.conf: getent, curl, ssh by SSHFP, upstreams that stop, lie in wait or ask back, a capture",
+        "a namespace with its own resolv.conf: getent, curl, a browser, ssh by SSHFP, upstreams that stop, lie in wait or ask back, a capture",
         "cargo build && tests/system/forward.sh",
     ),
     (

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The node as the machine's only resolver, in a namespace with an /etc/resolv.conf of its own: names of the domain, names outside through
-# dnsmasq and Unbound (plain, TLS, HTTPS), an alias from one to the other, an upstream that stops, and one that asks the node back; curl, and
-# ssh, which believes a host by its SSHFP record through a validating Unbound. What goes to the upstreams is captured.
-# Needs root and iproute2, dnsmasq, unbound, bind9-dnsutils, openssl, openssh-server, curl, tcpdump, python3.
+# dnsmasq and Unbound (plain, TLS, HTTPS), an alias from one to the other, an upstream that stops, and one that asks the node back; curl, a
+# browser, and ssh, which believes a host by its SSHFP record through a validating Unbound. What goes to the upstreams is captured.
+# Needs root and iproute2, dnsmasq, unbound, bind9-dnsutils, openssl, openssh-server, curl, chromium, tcpdump, python3.
 if [[ ${1:-} != inside ]]; then exec unshare --net --mount "$0" inside; fi
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -12,6 +12,7 @@ need unbound unbound
 need dig bind9-dnsutils
 need openssl openssl
 need curl curl
+need chromium chromium
 need tcpdump tcpdump
 need /usr/sbin/sshd openssh-server
 
@@ -97,6 +98,11 @@ python3 -m http.server --bind 127.0.0.9 --directory "$work/pages" 8000 >"$work/p
 pids+=($!)
 until_true 10 "a page" curl -s -o "$work/page" http://127.0.0.9:8000/
 is "curl" "alice's page" curl -s http://alice.p2p:8000/
+browser() {
+    HOME=$work timeout 60 chromium --headless --no-sandbox --disable-gpu --disable-background-networking --user-data-dir="$work/browser" \
+        --dump-dom "$1" 2>"$work/browser.log" | sed 's/<[^>]*>//g'
+}
+is "a browser" "alice's page" browser http://alice.p2p:8000/
 
 # ssh believes a fingerprint that the resolver has validated, if the system is told to trust it (trust-ad).
 mkdir -p /run/sshd
@@ -160,6 +166,6 @@ node refused 127.0.0.6 "tls://127.0.0.30#other.example" --dns-forward-ca "$work/
 is "a certificate of another name" SERVFAIL status @127.0.0.6 www.example.org
 node off 127.0.0.7 off
 is "forward off" REFUSED status @127.0.0.7 www.example.org
-echo "assurance: with the node as the only resolver getent, curl and ssh (by SSHFP, through a validating Unbound) reach alice.p2p, and names" \
+echo "assurance: with the node as the only resolver getent, curl, Chromium and ssh (by SSHFP, through a validating Unbound) reach alice.p2p, and names" \
     "outside resolve over UDP, TCP, TLS and HTTPS; after the first upstream stopped the next answer took $stopped_ms ms; a capture of what went" \
     "to the upstreams holds no name of the domain; resolvers that ask the node back are told SERVFAIL at once"
