@@ -89,7 +89,7 @@ impl Guard {
     #[must_use]
     pub fn judge(&self, cookie: &Cookie, from: IpAddr, now: Moment) -> Verdict {
         let Some(rates) = &self.rates else { return Verdict::Answer };
-        if matches!(cookie, Cookie::Ours(_)) || rates.take(from, now.since_start_us) || self.is_exempt(from) {
+        if matches!(cookie, Cookie::Ours(_)) || self.is_exempt(from) || rates.take(from, now.since_start_us) {
             return Verdict::Answer;
         }
         let dropped = self.dropped.fetch_add(1, Ordering::Relaxed);

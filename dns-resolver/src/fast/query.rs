@@ -2,8 +2,8 @@
 
 /// Bytes of a header.
 pub(super) const HEADER_LEN: usize = 12;
-/// Bytes of a domain name at most.
-const NAME_MAX: usize = 255;
+/// Bytes of a name that is looked at; a longer one is rare, and every question would carry the room for it.
+const NAME_MAX: usize = 127;
 /// Labels below the registered name that are looked at.
 pub(super) const LABELS_MAX: usize = 8;
 
@@ -54,7 +54,7 @@ impl<'p> Query<'p> {
             return None;
         }
         let mut name = [0; NAME_MAX];
-        let mut all = [0u8; 128];
+        let mut all = [0u8; 64];
         let (mut at, mut count) = (0usize, 0usize);
         loop {
             let len = usize::from(*rest.get(at)?);
