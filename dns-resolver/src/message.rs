@@ -12,6 +12,7 @@ use hickory_proto::op::{Edns, Header, HeaderCounts, Metadata};
 use hickory_proto::rr::{RData, Record};
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder};
 
+use crate::answer::wire;
 use crate::rdata::rtype;
 
 /// Bytes of a header.
@@ -94,13 +95,7 @@ impl Writer {
     }
 
     fn put_record(&mut self, record: &Record) {
-        let mut owner = Vec::with_capacity(record.name.len() + 1);
-        for label in &record.name {
-            owner.push(u8::try_from(label.len()).unwrap_or_default());
-            owner.extend_from_slice(label);
-        }
-        owner.push(0);
-        self.put_name(&owner, true);
+        self.put_name(&wire(&record.name), true);
         let rtype = u16::from(record.record_type());
         self.put_u16(rtype);
         self.put_u16(record.dns_class.into());

@@ -92,9 +92,14 @@ impl Workers {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
             let (full, stopped, end) = (full.clone(), stopped.clone(), end.clone());
             let thread = std::thread::Builder::new().name("dns-udp".to_owned()).spawn(move || {
-                if let Err(error) = runtime.block_on(work(socket, &full, stopped)) {
-                    end.send_replace(Some(error.to_string()));
-                }
+                // Whoever ends in a panic is missed as well: half of the clients would hear nothing any more.
+                let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work(socket, &full, stopped))));
+                let reason = match ended {
+                    Ok(Ok(())) => return,
+                    Ok(Err(error)) => error.to_string(),
+                    Err(_) => "a worker panicked".to_owned(),
+                };
+                end.send_replace(Some(reason));
             })?;
             threads.push(thread);
         }
