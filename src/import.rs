@@ -72,6 +72,8 @@ pub struct Importer {
     conflicts: Conflicts,
     reorganisations: Reorganisations,
     moved: bool,
+    /// Whether something waits to be written that peers would not simply give again.
+    is_owed: bool,
     /// Where branches begin that a mended clock shows to lie ahead of it (L11).
     aside: Vec<BlockHash>,
     failed: Option<String>,
@@ -197,6 +199,7 @@ impl Importer {
             conflicts,
             reorganisations: Reorganisations::default(),
             moved: false,
+            is_owed: false,
             aside: Vec::new(),
             failed: None,
         }
@@ -289,7 +292,7 @@ impl Importer {
         let verdict = check::check_height(&block.head.roots, context.parent_height)
             .and(bad_signature.map_or(Ok(()), |at| Err(BlockError::Signature { at })));
         if let Err(error) = verdict {
-            self.pending.heads.insert(hash, head);
+            self.note(hash, head);
             self.tree.reject(&hash);
             return Err(error.into());
         }
@@ -298,7 +301,7 @@ impl Importer {
             None => self.append(RecordKind::Block, &encoded)?,
         };
         head = HeadRow { block: Some(place), rejected: false, ..head };
-        self.pending.heads.insert(hash, head);
+        self.note(hash, head);
         self.tree.body_arrived(&hash)?;
         let refused = self.advance(Some((&hash, &block)))?;
         match refused {
@@ -306,6 +309,12 @@ impl Importer {
             _ if self.tree.is_active(&hash) => Ok(Imported::Active),
             _ => Ok(Imported::Side),
         }
+    }
+
+    /// Has what is known of a block's body written with the next write.
+    fn note(&mut self, hash: BlockHash, row: HeadRow) {
+        self.pending.heads.insert(hash, row);
+        self.is_owed = true;
     }
 
     fn append(&mut self, kind: RecordKind, bytes: &[u8]) -> Result<Place, ImportError> {
@@ -335,10 +344,17 @@ impl Importer {
         !self.pending.heads.is_empty() || self.moved
     }
 
+    /// Whether heads without bodies are all that waits: a write of their own would cost as much as one of the blocks that
+    /// follow, and who loses them is given them again.
+    #[must_use]
+    pub fn has_only_heads(&self) -> bool {
+        !self.pending.heads.is_empty() && !self.moved && !self.is_owed
+    }
+
     /// Rows that wait to be made durable.
     #[must_use]
     pub fn pending_rows(&self) -> usize {
-        self.pending.rows.len()
+        self.pending.rows.len() + self.pending.heads.len()
     }
 
     /// Makes everything imported so far durable, then brings pool and served owners up to the new tip.
@@ -387,6 +403,7 @@ impl Importer {
 
     /// What waits to be written; from now on nothing does.
     fn take_pending(&mut self) -> Commit {
+        self.is_owed = false;
         let next = Commit { meta: self.pending.meta, ..Commit::default() };
         std::mem::replace(&mut self.pending, next)
     }

@@ -14,6 +14,7 @@ use dotp2p_chain::hash::BlockHash;
 use dotp2p_chain::height::Height;
 use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::params::Params;
+use dotp2p_network::chain::HeadsTaken;
 use dotp2p_registry::mempool::Limits;
 use dotp2p_registry::store::Store;
 
@@ -152,4 +153,33 @@ fn a_rejected_branch_of_several_blocks_does_not_keep_the_node_from_starting() {
     assert_eq!(importer.reader().tip_hash(), good[2].hash());
     let error = take(&mut importer, &unsound_child(&parent, 9)).unwrap_err().to_string();
     assert!(error.contains("was rejected (B15)"), "{error}");
+}
+
+#[test]
+fn heads_alone_wait_for_a_write_and_a_body_beside_the_chain_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let params = Params::regtest();
+    let (a, b) = (branch(3, 1), branch(2, 2));
+    let mut importer = open(dir.path(), &params, false);
+    assert!(!importer.has_only_heads());
+    let heads = a.iter().map(|block| block.head).collect();
+    assert!(matches!(importer.take_heads(heads, false, NOW_S + 10_000), HeadsTaken::Stored { .. }));
+    assert!(importer.has_only_heads());
+    for (block, imported) in [(&a[0], Imported::Active), (&b[0], Imported::Side)] {
+        let checked = CheckedBlock::decode(block.encode(), &params, |_| false).unwrap();
+        assert_eq!(importer.import(checked, NOW_S + 10_000).unwrap(), imported);
+        assert!(!importer.has_only_heads(), "somebody waits to hear that it is durable");
+        importer.commit(NOW_S).unwrap();
+        assert!(!importer.has_pending());
+    }
+    // What was only a head is written with the body of another, and what nothing was written for is gone.
+    let heads = b.iter().map(|block| block.head).collect();
+    assert!(matches!(importer.take_heads(heads, true, NOW_S + 10_000), HeadsTaken::Stored { .. }));
+    assert!(importer.has_only_heads());
+    drop(importer);
+    let importer = open(dir.path(), &params, false);
+    assert_eq!((importer.tip(), importer.reader().headers), (Height(1), Height(3)));
+    assert_eq!(importer.missing_bodies(9), [a[1].hash(), a[2].hash()]);
+    assert!(importer.reader().head(&b[0].hash()).unwrap().block.is_some());
+    assert!(importer.reader().head(&b[1].hash()).is_err());
 }

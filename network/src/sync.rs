@@ -290,7 +290,7 @@ impl<P: Ord + Clone + Debug> Sync<P> {
         }
         self.out
             .extend(self.window.ask(now_ms).into_iter().map(|(peer, no, hashes)| Action::AskBlocks(peer, no, hashes)));
-        if let Some((hashes, blocks)) = self.window.ready() {
+        if let Some((hashes, blocks)) = self.window.ready(now_ms) {
             self.out.push(Action::TakeBlocks(hashes, blocks));
         }
         if std::mem::take(&mut self.wants_missing) {

@@ -18,8 +18,8 @@ const BRANCH_DEPTH: u32 = 1_440;
 const RUN: usize = 8;
 
 impl Importer {
-    /// Judges heads, each the parent of the next, by the node's clock (Unix seconds), and stores those that are good: if their
-    /// branch has the work that L9 asks for, or `is_proven` to have it.
+    /// Judges heads, each the parent of the next, by the node's clock (Unix seconds), and keeps those that are good: if their
+    /// branch has the work that L9 asks for, or `is_proven` to have it. They are written with what comes next.
     pub fn take_heads(&mut self, mut heads: Vec<BlockHead>, is_proven: bool, now_s: u64) -> HeadsTaken {
         if let Some(reason) = &self.failed {
             return HeadsTaken::Other(reason.clone());

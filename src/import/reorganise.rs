@@ -67,7 +67,7 @@ impl Importer {
                     tracing::warn!(block = %bad, %error, "block refused");
                     for rejected in self.tree.reject(&bad) {
                         if let Some(row) = self.head(&rejected)? {
-                            self.pending.heads.insert(rejected, HeadRow { rejected: true, ..row });
+                            self.note(rejected, HeadRow { rejected: true, ..row });
                         }
                     }
                     refused = Some(error);

@@ -152,7 +152,9 @@ fn run(mut importer: Importer, mut queue: mpsc::Receiver<Command>, publish: &wat
             }
         }
         let moved = importer.has_pending();
-        let written = importer.commit(age_s());
+        // The clock is looked at every few seconds: at the latest then they are written.
+        let can_wait = importer.has_only_heads() && looked.is_empty() && importer.pending_rows() <= ROWS_PER_WRITE;
+        let written = if can_wait { Ok(()) } else { importer.commit(age_s()) };
         if written.is_ok() && (moved || !added.is_empty()) {
             publish.send_replace(Arc::new(importer.reader()));
         }

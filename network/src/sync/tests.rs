@@ -425,3 +425,36 @@ fn a_block_that_was_announced_is_left_to_the_relay_for_a_while() {
     assert!(matches!(machine.on(Event::Tick, PATIENCE_MS).as_slice(), [Action::WantMissing(_)]));
     assert_eq!(machine.on(Event::Tick, 2 * PATIENCE_MS), []);
 }
+
+#[test]
+fn a_short_run_waits_a_while_for_what_was_asked_of_others() {
+    let blocks = branch(&Params::regtest().genesis, 2, 1);
+    let hashes: Vec<BlockHash> = blocks.iter().map(Block::hash).collect();
+    let bodies: Vec<Vec<u8>> = blocks.iter().map(Block::encode).collect();
+    for (answered_ms, expected) in [(249, 2), (251, 1)] {
+        let mut machine = narrow(&[1, 2]);
+        machine.on(Event::Missing(hashes.clone()), 0);
+        let mut taken = Vec::new();
+        let mut note = |todo: Todo| {
+            taken.extend(todo.into_iter().filter(|action| matches!(action, Action::TakeBlocks(..))));
+            taken.len()
+        };
+        assert_eq!(note(machine.on(Event::Blocks(1, 0, bodies[..1].to_vec()), 50)), 0);
+        assert_eq!(note(machine.on(Event::Tick, 249)), 0);
+        if answered_ms > 250 {
+            assert_eq!(note(machine.on(Event::Tick, 250)), 1, "nobody may hold up what is here");
+        }
+        note(machine.on(Event::Blocks(2, 1, bodies[1..].to_vec()), answered_ms));
+        assert_eq!(taken[0], Action::TakeBlocks(hashes[..expected].to_vec(), bodies[..expected].to_vec()));
+    }
+}
+
+#[test]
+fn a_run_that_is_long_waits_for_nobody() {
+    let blocks = branch(&Params::regtest().genesis, 2, 1);
+    let (first, second) = (blocks[0].hash(), blocks[1].hash());
+    let mut machine = narrow(&[1, 2]);
+    machine.on(Event::Missing(vec![first, second]), 0);
+    let body = padded(&blocks[0], 256 << 10);
+    assert_eq!(machine.on(Event::Blocks(1, 0, vec![body.clone()]), 0), [Action::TakeBlocks(vec![first], vec![body])]);
+}

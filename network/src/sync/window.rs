@@ -1,6 +1,6 @@
 //! The bodies that are missing next: who was asked for each, and which wait for those before them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt::Debug;
 
 use dotp2p_chain::hash::{BlockHash, sha256d};
@@ -14,6 +14,10 @@ use crate::score::Misbehaviour;
 const HANDED_OVER: usize = 1 << 20;
 /// What a body is taken to have before any came.
 const BODY_BYTES_FIRST: usize = 4 << 10;
+/// A run of fewer bytes waits for what follows it and was asked for: the chain writes, syncs and publishes once a hand,
+const WORTH_A_HAND: usize = 256 << 10;
+/// but no longer than so many milliseconds.
+const GATHER_MS: u64 = 200;
 /// Handed over and not taken yet, at most so many times.
 const HANDS: usize = 2;
 
@@ -22,7 +26,13 @@ enum State<P> {
     Free,
     Asked { peer: P, no: u64, at_ms: u64 },
     Here { peer: P, bytes: Vec<u8> },
-    HandedOver { peer: P },
+}
+
+/// A body that was not handed over.
+#[derive(Debug)]
+struct Slot<P> {
+    hash: BlockHash,
+    state: State<P>,
 }
 
 #[derive(Debug, Default)]
@@ -37,9 +47,10 @@ struct Peer {
 #[derive(Debug)]
 pub(super) struct Window<P> {
     config: Config,
-    /// In the order in which they are handed over.
-    order: VecDeque<BlockHash>,
-    states: BTreeMap<BlockHash, State<P>>,
+    /// What is to be handed over, in this order. Each answer looks all of them over.
+    slots: VecDeque<Slot<P>>,
+    /// What the chain has to judge, and who brought it.
+    handed_over: BTreeMap<BlockHash, P>,
     peers: BTreeMap<P, Peer>,
     /// Peers whose body of a block was not the block's.
     lied: BTreeSet<(BlockHash, P)>,
@@ -47,6 +58,8 @@ pub(super) struct Window<P> {
     /// What bodies lately had.
     body_bytes: usize,
     hands: usize,
+    /// Since when a run waits to be handed over.
+    gathers_from_ms: Option<u64>,
     /// Nothing is asked before: what came could not be taken.
     rests_ms: u64,
 }
@@ -55,13 +68,14 @@ impl<P: Ord + Clone + Debug> Window<P> {
     pub(super) fn new(config: Config) -> Self {
         Self {
             config,
-            order: VecDeque::new(),
-            states: BTreeMap::new(),
+            slots: VecDeque::new(),
+            handed_over: BTreeMap::new(),
             peers: BTreeMap::new(),
             lied: BTreeSet::new(),
             next_no: 0,
             body_bytes: BODY_BYTES_FIRST,
             hands: 0,
+            gathers_from_ms: None,
             rests_ms: 0,
         }
     }
@@ -77,44 +91,49 @@ impl<P: Ord + Clone + Debug> Window<P> {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.slots.is_empty() && self.handed_over.is_empty()
     }
 
     pub(super) fn buffered_bytes(&self) -> usize {
         let waits = |state: &State<P>| if let State::Here { bytes, .. } = state { bytes.len() } else { 0 };
-        self.states.values().map(waits).sum()
+        self.states().map(waits).sum()
+    }
+
+    fn states(&self) -> impl Iterator<Item = &State<P>> {
+        self.slots.iter().map(|slot| &slot.state)
     }
 
     /// Whether more should be asked of the chain.
     pub(super) fn is_low(&self) -> bool {
-        !self.order.is_empty() && self.order.len() < self.config.window / 2
+        !self.is_empty() && self.slots.len() + self.handed_over.len() < self.config.window / 2
     }
 
     fn free(&mut self, is_to_be_freed: impl Fn(&State<P>) -> bool) {
-        for state in self.states.values_mut().filter(|state| is_to_be_freed(state)) {
-            *state = State::Free;
+        for slot in self.slots.iter_mut().filter(|slot| is_to_be_freed(&slot.state)) {
+            slot.state = State::Free;
         }
     }
 
     /// What the chain lacks, in order; what came already keeps its place.
     pub(super) fn missing(&mut self, hashes: Vec<BlockHash>) {
-        let mut before = std::mem::take(&mut self.states);
-        self.order.clear();
+        let mut before: HashMap<BlockHash, State<P>> =
+            self.slots.drain(..).map(|slot| (slot.hash, slot.state)).collect();
+        let mut seen = BTreeSet::new();
         for hash in hashes.into_iter().take(self.config.window) {
-            let state = before.remove(&hash).unwrap_or(State::Free);
-            if self.states.insert(hash, state).is_none() {
-                self.order.push_back(hash);
+            // What was handed over waits for its verdict.
+            if seen.insert(hash) && !self.handed_over.contains_key(&hash) {
+                self.slots.push_back(Slot { hash, state: before.remove(&hash).unwrap_or(State::Free) });
             }
         }
-        // Handed over and taken meanwhile, or still to be: their verdicts come.
-        self.states.extend(before.into_iter().filter(|(_, state)| matches!(state, State::HandedOver { .. })));
-        let states = &self.states;
-        self.lied.retain(|(hash, _)| states.contains_key(hash));
+        let handed_over = &self.handed_over;
+        self.lied.retain(|(hash, _)| seen.contains(hash) || handed_over.contains_key(hash));
     }
 
     /// A peer's answer; what it is to blame for.
     pub(super) fn blocks_came(&mut self, peer: &P, no: u64, blocks: Vec<Vec<u8>>, now_ms: u64) -> Option<Misbehaviour> {
         let (first, mut waiting) = (self.first(), self.buffered_bytes());
+        // Answers mostly come in the order of the window.
+        let mut slots = Cursor::default();
         let it = self.peers.get_mut(peer)?;
         let mut asked = it.questions.remove(&no)?.into_iter();
         let rests_ms = now_ms + self.config.rest_ms;
@@ -135,7 +154,9 @@ impl<P: Ord + Clone + Debug> Window<P> {
             self.body_bytes = (7 * self.body_bytes + bytes.len()) / 8;
             // Bodies longer than expected are fetched again once there is room; the first is never left out.
             let fits = waiting + bytes.len() <= self.config.window_bytes || first == Some(hash);
-            if let Some(state @ (State::Free | State::Asked { .. })) = self.states.get_mut(&hash).filter(|_| fits) {
+            if let Some(state @ (State::Free | State::Asked { .. })) =
+                slots.find(&mut self.slots, &hash).filter(|_| fits)
+            {
                 waiting += bytes.len();
                 *state = State::Here { peer: peer.clone(), bytes };
             }
@@ -153,23 +174,14 @@ impl<P: Ord + Clone + Debug> Window<P> {
         it.rests_ms = now_ms + self.config.rest_ms;
         let is_of_it =
             |state: &State<P>| matches!(state, State::Asked { peer: asked, no: at, .. } if asked == peer && *at == no);
-        let was_waited_for = self.states.values().any(is_of_it);
+        let was_waited_for = self.states().any(is_of_it);
         self.free(is_of_it);
         was_waited_for
     }
 
     /// The chain has judged a block; who brought it.
     pub(super) fn taken(&mut self, hash: &BlockHash) -> Option<P> {
-        let state = self.states.remove(hash);
-        if self.order.front() == Some(hash) {
-            self.order.pop_front();
-        } else {
-            self.order.retain(|it| it != hash);
-        }
-        match state {
-            Some(State::HandedOver { peer } | State::Here { peer, .. }) => Some(peer),
-            _ => None,
-        }
+        self.handed_over.remove(hash)
     }
 
     /// The chain has judged what was handed over once.
@@ -184,8 +196,7 @@ impl<P: Ord + Clone + Debug> Window<P> {
 
     /// Has a block fetched again, from another peer than the one whose body was wrong.
     pub(super) fn again(&mut self, hash: BlockHash, liar: Option<&P>) {
-        self.states.insert(hash, State::Free);
-        self.order.push_front(hash);
+        self.slots.push_front(Slot { hash, state: State::Free });
         self.lied.extend(liar.map(|peer| (hash, peer.clone())));
     }
 
@@ -200,15 +211,12 @@ impl<P: Ord + Clone + Debug> Window<P> {
                 late.insert(peer.clone());
             }
         };
-        self.states.values().filter(|state| is_late(state, timeout_ms)).for_each(&mut note);
-        let is_waiting_for_first =
-            !self.states.values().any(|state| matches!(state, State::Free)) && self.peers.len() > 1;
-        let first = self.order.iter().filter_map(|hash| self.states.get(hash));
-        let first = first.clone().find(|state| !matches!(state, State::HandedOver { .. }));
-        let is_behind_it = self.states.values().any(|state| matches!(state, State::Here { .. }));
-        first
+        self.states().filter(|state| is_late(state, timeout_ms)).for_each(&mut note);
+        let is_waiting_for_first = !self.states().any(|state| matches!(state, State::Free)) && self.peers.len() > 1;
+        let is_behind_it = self.states().any(|state| matches!(state, State::Here { .. }));
+        self.states()
+            .take(1)
             .filter(|state| is_waiting_for_first && is_behind_it && is_late(state, stall_ms))
-            .into_iter()
             .for_each(note);
         for peer in &late {
             self.free(|state| matches!(state, State::Asked { peer: asked, .. } if asked == peer));
@@ -227,16 +235,16 @@ impl<P: Ord + Clone + Debug> Window<P> {
             return Vec::new();
         }
         let each = self.body_bytes.max(1);
-        let here = self.states.values().map(|state| match state {
-            State::Here { bytes, .. } => bytes.len(),
-            State::Asked { .. } => each,
-            State::Free | State::HandedOver { .. } => 0,
-        });
-        let mut room = window_bytes.saturating_sub(here.sum());
+        let mut free: VecDeque<usize> = VecDeque::new();
+        let mut room = window_bytes;
+        for (at, state) in self.states().enumerate() {
+            match state {
+                State::Here { bytes, .. } => room = room.saturating_sub(bytes.len()),
+                State::Asked { .. } => room = room.saturating_sub(each),
+                State::Free => free.push_back(at),
+            }
+        }
         let at_once = (question_bytes / each).clamp(1, BLOCKS_MAX);
-        let mut free: VecDeque<BlockHash> =
-            self.order.iter().filter(|hash| self.states.get(hash) == Some(&State::Free)).copied().collect();
-        let first = self.first();
         let mut asked = Vec::new();
         // Those that have nothing to give of what is left.
         let mut useless: BTreeSet<P> = BTreeSet::new();
@@ -248,10 +256,17 @@ impl<P: Ord + Clone + Debug> Window<P> {
             let next = self.peers.iter_mut().filter(|(peer, it)| may(peer, it));
             let Some((peer, it)) = next.min_by_key(|(_, it)| it.questions.len()) else { break };
             // The first is asked for even if there is no room: everything else waits for it.
-            let has_room = |count: usize, hash: &BlockHash| count < room / each || count == 0 && Some(*hash) == first;
+            let has_room = |count: usize, at: usize| count < room / each || count == 0 && at == 0;
             let (mut hashes, mut left) = (Vec::new(), VecDeque::new());
-            while let Some(hash) = free.pop_front_if(|hash| hashes.len() < at_once && has_room(hashes.len(), hash)) {
-                if self.lied.contains(&(hash, peer.clone())) { left.push_back(hash) } else { hashes.push(hash) }
+            let state = || State::Asked { peer: peer.clone(), no: self.next_no, at_ms: now_ms };
+            while let Some(at) = free.pop_front_if(|at| hashes.len() < at_once && has_room(hashes.len(), *at)) {
+                let Some(slot) = self.slots.get_mut(at) else { continue };
+                if self.lied.contains(&(slot.hash, peer.clone())) {
+                    left.push_back(at);
+                } else {
+                    slot.state = state();
+                    hashes.push(slot.hash);
+                }
             }
             left.append(&mut free);
             free = left;
@@ -263,9 +278,6 @@ impl<P: Ord + Clone + Debug> Window<P> {
             let no = self.next_no;
             self.next_no += 1;
             it.questions.insert(no, hashes.clone());
-            for hash in &hashes {
-                self.states.insert(*hash, State::Asked { peer: peer.clone(), no, at_ms: now_ms });
-            }
             asked.push((peer.clone(), no, hashes));
         }
         asked
@@ -273,31 +285,53 @@ impl<P: Ord + Clone + Debug> Window<P> {
 
     /// The first block that was not handed over.
     fn first(&self) -> Option<BlockHash> {
-        let is_handed_over = |hash: &&BlockHash| matches!(self.states.get(hash), Some(State::HandedOver { .. }));
-        self.order.iter().find(|hash| !is_handed_over(hash)).copied()
+        self.slots.front().map(|slot| slot.hash)
     }
 
-    /// The bodies that come next and are all here, unless enough are handed over already.
-    pub(super) fn ready(&mut self) -> Option<(Vec<BlockHash>, Vec<Vec<u8>>)> {
-        if self.hands >= HANDS {
-            return None;
-        }
-        let (mut hashes, mut ready, mut bytes_handed) = (Vec::new(), Vec::new(), 0);
-        for hash in &self.order {
-            let Some(state) = self.states.get_mut(hash) else { break };
-            match state {
-                State::HandedOver { .. } => continue,
-                State::Here { peer, bytes } if bytes_handed < HANDED_OVER => {
-                    let (peer, bytes) = (peer.clone(), std::mem::take(bytes));
-                    bytes_handed += bytes.len();
-                    hashes.push(*hash);
-                    ready.push(bytes);
-                    *state = State::HandedOver { peer };
+    /// Whether the run at the front is too short to be worth a hand, and more of it is on its way.
+    fn gathers(&mut self, now_ms: u64) -> bool {
+        let mut run_bytes = 0;
+        for slot in &self.slots {
+            match &slot.state {
+                State::Here { bytes, .. } if run_bytes < WORTH_A_HAND => run_bytes += bytes.len(),
+                State::Asked { .. } if (1..WORTH_A_HAND).contains(&run_bytes) => {
+                    return now_ms < *self.gathers_from_ms.get_or_insert(now_ms) + GATHER_MS;
                 }
                 _ => break,
             }
         }
+        false
+    }
+
+    /// The bodies that come next and are all here, unless enough are handed over already.
+    pub(super) fn ready(&mut self, now_ms: u64) -> Option<(Vec<BlockHash>, Vec<Vec<u8>>)> {
+        if self.hands >= HANDS || self.gathers(now_ms) {
+            return None;
+        }
+        let (mut hashes, mut ready, mut bytes_handed) = (Vec::new(), Vec::new(), 0);
+        let is_here = |slot: &mut Slot<P>| matches!(slot.state, State::Here { .. });
+        while bytes_handed < HANDED_OVER
+            && let Some(Slot { hash, state: State::Here { peer, bytes } }) = self.slots.pop_front_if(is_here)
+        {
+            bytes_handed += bytes.len();
+            self.handed_over.insert(hash, peer);
+            hashes.push(hash);
+            ready.push(bytes);
+        }
+        self.gathers_from_ms = None;
         self.hands += usize::from(!ready.is_empty());
         (!ready.is_empty()).then_some((hashes, ready))
+    }
+}
+
+/// Finds blocks in the window, each from where the one before was found.
+#[derive(Debug, Default)]
+struct Cursor(usize);
+
+impl Cursor {
+    fn find<'w, P>(&mut self, slots: &'w mut VecDeque<Slot<P>>, hash: &BlockHash) -> Option<&'w mut State<P>> {
+        let behind = slots.iter().skip(self.0).position(|slot| slot.hash == *hash).map(|at| self.0 + at);
+        self.0 = behind.or_else(|| slots.iter().take(self.0).position(|slot| slot.hash == *hash))?;
+        slots.get_mut(self.0).map(|slot| &mut slot.state)
     }
 }
