@@ -160,8 +160,8 @@ def dns(seeds):
     def wire(name):
         return b"".join(bytes([len(label)]) + label for label in name.encode().split(b".") if label) + b"\0"
 
-    def query(name, rtype, opt=None, flags=b"\1\0"):
-        tail = b"" if opt is None else b"\0\0\x29" + struct.pack(">H", opt) + bytes(6)
+    def query(name, rtype, opt=None, flags=b"\1\0", do=False):
+        tail = b"" if opt is None else b"\0\0\x29" + struct.pack(">HIH", opt, 0x8000 if do else 0, 0)
         counts = struct.pack(">HHHH", 1, 0, 0, 0 if opt is None else 1)
         return b"\x12\x34" + flags + counts + wire(name) + struct.pack(">HH", rtype, 1) + tail
 
@@ -172,6 +172,8 @@ def dns(seeds):
     for at, name in enumerate(names):
         for rtype in (1, 2, 5, 6, 16, 28, 39, 43, 255, 252)[at % 3::3]:
             seeds.add("dns_packet", query(name, rtype, (None, 512, 1232, 4096)[at % 4]))
+        for rtype in (1, 2, 5, 6, 16, 28, 39, 43, 46, 47, 48, 59, 255)[at % 3::3]:
+            seeds.add("dns_signed", query(name, rtype, (512, 1232, 4096)[at % 3], do=at % 7 != 0))
     seeds.add("dns_packet", query("HeLLo.p2P", 15, 1232, b"\1\x10"))
     seeds.add("dns_packet", query("hello.p2p", 1, 700, b"\x28\0"))
     seeds.add("dns_packet", query("hello.p2p", 1)[:-4] + b"\0\1\0\3")

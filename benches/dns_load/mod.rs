@@ -68,6 +68,14 @@ impl Question {
         (0..QUESTIONS).map(one).collect()
     }
 
+    /// The same question with its signatures wanted (DO), in up to 1,232 bytes.
+    #[must_use]
+    pub fn signed(mut self) -> Self {
+        self.packet[11] = 1;
+        self.packet.extend_from_slice(&[0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0]);
+        self
+    }
+
     /// Asks once, and waits a moment.
     pub fn is_answered_by(&self, addr: SocketAddr) -> bool {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

@@ -5,18 +5,25 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use dotp2p_chain::name::Name;
-use dotp2p_chain::records::Records;
+use dotp2p_chain::records::{Limits, Records};
+use dotp2p_dns::dnssec::key::Algorithm;
+use dotp2p_dns::dnssec::key_file::KeyFile;
+use dotp2p_dns::dnssec::signer::{CACHE_BYTES, Signer};
 use dotp2p_dns::fast::{self, Asked};
 use dotp2p_dns::full::Full;
 use dotp2p_dns::guard::cookie;
 use dotp2p_dns::server::Config;
 use dotp2p_dns::zone::{Zone, ZoneError};
+use dotp2p_registry::zonefile::{Options, import};
 use hickory_proto::op::{Message, OpCode, ResponseCode};
 use hickory_proto::rr::RecordType;
 use hickory_server::net::xfer::Protocol;
 
 /// The most bytes over UDP, as configured.
 const UDP_MAX: usize = 1_232;
+
+/// The time of signatures, in Unix seconds.
+const SIGNED_AT: u64 = 1_800_000_000;
 
 /// Names and their records, encoded.
 #[derive(Clone, Default)]
@@ -46,6 +53,49 @@ impl Zone for FixedZone {
     }
 }
 
+/// Delegations, wildcards, chains, loops, and what fits no packet.
+const TANGLE: &str = r"@ NS ns
+ns A 192.0.2.1
+ns AAAA 2001:db8::1
+";
+const WEB: &str = r#"* TXT "wild"
+*.deep CNAME a
+a CNAME b
+b CNAME c
+c CNAME a
+self CNAME self
+x DNAME y
+y DNAME x
+out DNAME example.
+up DNAME @
+long DNAME aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.long
+sub NS ns.sub
+sub NS ns.else
+sub NS ns.example.
+sub DS 1 13 2 0000000000000000000000000000000000000000000000000000000000000000
+ns.sub A 192.0.2.2
+ns.else A 192.0.2.3
+hello CNAME www.hello.p2p.
+tangle CNAME www.tangle.p2p.
+gone CNAME www.nobody.p2p.
+broken CNAME x.fails.p2p.
+bad A \# 3 000000
+any HINFO a b
+"#;
+
+/// A zone with records of every type, and with everything that leads from one name to another.
+pub fn tangled() -> FixedZone {
+    let hello = include_str!("../../examples/hello.zone");
+    let many: String = (0..120).map(|at| format!("many A 192.0.2.{at}\nmany AAAA 2001:db8::{at}\n")).collect();
+    let zones = [("hello", hello, false), ("tangle", TANGLE, true), ("web", WEB, false), ("big", &many, false)];
+    FixedZone::new(zones.into_iter().map(|(name, text, delegate)| {
+        let name: Name = name.parse().expect("a name");
+        let limits = Limits { name_len: name.as_bytes().len(), tld_len: 3, max: 65_535 };
+        let read = import(text, &name, "p2p", Options { delegate }, limits).expect("a zone");
+        (name, read.records)
+    }))
+}
+
 /// A server of one zone.
 pub struct Server(Full);
 
@@ -54,6 +104,14 @@ impl Server {
     pub fn new(zone: FixedZone) -> Self {
         let zone: Arc<dyn Zone> = Arc::new(zone);
         Self(Full::new(move || zone.clone(), Config::default()).expect("random bytes"))
+    }
+
+    /// Serves `zone` with signatures by a key of its own, always at the same time.
+    pub fn signed(zone: FixedZone) -> Self {
+        let zone: Arc<dyn Zone> = Arc::new(zone);
+        let keys = KeyFile::generate(Algorithm::Ed25519).expect("a key");
+        let signer = Arc::new(Signer::new("p2p", keys, CACHE_BYTES, || SIGNED_AT));
+        Self(Full::with(move || zone.clone(), Config::default(), Some(signer), None).expect("random bytes"))
     }
 
     /// The full server's answer to a packet, which is that of the fast way where that has one. `None`: it is no message, or a
@@ -98,7 +156,8 @@ pub fn check(packet: &[u8], reply: &[u8], protocol: Protocol) -> Message {
     assert!(reply.len() <= limit, "{} bytes of at most {limit}", reply.len());
     let meta = &got.metadata;
     let records = got.answers.len() + got.authorities.len() + got.additionals.len();
-    let names_only = got.answers.iter().all(|rr| matches!(rr.record_type(), RecordType::CNAME | RecordType::DNAME));
+    let leads_on = |rtype| matches!(rtype, RecordType::CNAME | RecordType::DNAME | RecordType::RRSIG);
+    let names_only = got.answers.iter().all(|rr| leads_on(rr.record_type()));
     let soa = got.authorities.iter().any(|rr| rr.record_type() == RecordType::SOA);
     assert!(
         !meta.truncation || (records == got.answers.len() && protocol == Protocol::Udp),
