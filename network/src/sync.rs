@@ -84,7 +84,7 @@ pub enum Event<P> {
     HeadsTaken(P, HeadsTaken),
     /// What the chain did with blocks, in the order given.
     BlocksTaken(Vec<(BlockHash, BlockVerdict)>),
-    /// Blocks whose bodies are missing on the way to the best header, the lowest first.
+    /// Blocks whose bodies are missing on the way to the best header, the lowest first, and those of its rivals.
     Missing(Vec<BlockHash>),
     /// The work of the best header known, whoever brought it. The block of one that was announced is left to
     /// [`crate::relay`] for a while.

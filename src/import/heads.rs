@@ -69,10 +69,12 @@ impl Importer {
         deep.map_or(Work::ZERO, |node| node.work).max(self.params.deployment.minimum_work)
     }
 
-    /// Blocks whose bodies are missing on the way to the best header, the lowest first, among the next `window`.
+    /// Blocks whose bodies are missing on the way to more work, at most `window`; see [`HeaderTree::wanted_bodies`].
+    ///
+    /// [`HeaderTree::wanted_bodies`]: dotp2p_chain::header_tree::HeaderTree::wanted_bodies
     #[must_use]
     pub fn missing_bodies(&self, window: u32) -> Vec<BlockHash> {
-        self.tree.missing_bodies(&self.tree.best_header(), window)
+        self.tree.wanted_bodies(window)
     }
 
     /// Takes blocks one after the other, as [`Importer::import`] does.

@@ -240,6 +240,30 @@ fn missing_bodies_keeps_to_its_window() {
 }
 
 #[test]
+fn the_bodies_of_a_rival_are_wanted_beside_those_that_nobody_may_have() {
+    let (mut tree, hashes) = chain(3);
+    for hash in &hashes[1..3] {
+        tree.body_arrived(hash).unwrap();
+    }
+    tree.set_active_tip(&hashes[2]).unwrap();
+    let insert = |tree: &mut HeaderTree, parent, salt| {
+        let header = header(parent, EASY, salt);
+        tree.insert(&header).unwrap();
+        header.hash()
+    };
+    let rival = insert(&mut tree, hashes[2], 90);
+    let stale = insert(&mut tree, hashes[1], 91);
+    assert_eq!(tree.wanted_bodies(9), [hashes[3], rival], "{stale} has no more work than the active chain");
+    assert_eq!(tree.wanted_bodies(1), [hashes[3]]);
+    let longer = insert(&mut tree, stale, 92);
+    let longest = insert(&mut tree, longer, 93);
+    assert_eq!(tree.wanted_bodies(9), [stale, longer, longest, hashes[3], rival], "the most work first");
+    tree.body_arrived(&rival).unwrap();
+    tree.set_active_tip(&rival).unwrap();
+    assert_eq!(tree.wanted_bodies(9), [stale, longer, longest]);
+}
+
+#[test]
 fn restore_refuses_and_repairs_what_does_not_fit() {
     let (mut tree, hashes) = chain(1);
     let connected = Status::Connected { sequence: 9 };

@@ -1,6 +1,7 @@
 //! Ways through the tree: ancestors, the active chain, reorganisations, bodies still to fetch.
 
 use core::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use super::{Entry, HeaderNode, HeaderTree, HeaderTreeError, Id, Reorg, Status};
 use crate::check::{HeaderContext, MEDIAN_SPAN};
@@ -133,6 +134,25 @@ impl HeaderTree {
         }
         missing.reverse();
         missing
+    }
+
+    /// Blocks whose bodies are missing, at most `window`: those on the way to the best header, the lowest first, and then those to
+    /// the other branches of more work than the active chain, because nobody may have the body of the best.
+    #[must_use]
+    pub fn wanted_bodies(&self, window: u32) -> Vec<BlockHash> {
+        /// Branches that are looked at: each end costs its maker a block.
+        const BRANCHES: usize = 8;
+        let (active, window_len) = (self.active_tip().work, window as usize);
+        let mut wanted: Vec<BlockHash> = Vec::new();
+        for tip in self.tips().take_while(|tip| tip.work > active).take(BRANCHES) {
+            let seen: BTreeSet<BlockHash> = wanted.iter().copied().collect();
+            wanted.extend(self.missing_bodies(&tip.hash, window).into_iter().filter(|hash| !seen.contains(hash)));
+            if wanted.len() >= window_len {
+                break;
+            }
+        }
+        wanted.truncate(window_len);
+        wanted
     }
 
     /// The height of the last connected block on the way to `tip`.

@@ -155,7 +155,7 @@ impl World {
                 vec![Event::BlocksTaken(self.chain.blocks(&hashes))]
             }
             Action::WantMissing(max) => {
-                vec![Event::Missing(self.chain.tree.missing_bodies(&self.chain.tree.best_header(), max))]
+                vec![Event::Missing(self.chain.tree.wanted_bodies(max))]
             }
             Action::Penalise(peer, what, _) => {
                 self.blamed.push((peer, what));
@@ -457,4 +457,30 @@ fn a_run_that_is_long_waits_for_nobody() {
     machine.on(Event::Missing(vec![first, second]), 0);
     let body = padded(&blocks[0], 256 << 10);
     assert_eq!(machine.on(Event::Blocks(1, 0, vec![body.clone()]), 0), [Action::TakeBlocks(vec![first], vec![body])]);
+}
+
+#[test]
+fn a_block_that_nobody_gives_does_not_hold_up_its_rival() {
+    let genesis = Params::regtest().genesis;
+    let (withheld, rival) = (branch(&genesis, 1, 1)[0].hash(), branch(&genesis, 1, 2).remove(0));
+    let mut machine = narrow(&[1]);
+    let asked = machine.on(Event::Missing(vec![withheld, rival.hash()]), 0);
+    assert_eq!(asked, [Action::AskBlocks(1, 0, vec![withheld]), Action::AskBlocks(1, 1, vec![rival.hash()])]);
+    assert_eq!(machine.on(Event::Blocks(1, 0, Vec::new()), 0), []);
+    assert_eq!(machine.on(Event::Blocks(1, 1, vec![rival.encode()]), 0), []);
+    let (rest_ms, taken) = (Config::default().rest_ms, Action::TakeBlocks(vec![rival.hash()], vec![rival.encode()]));
+    assert!(!machine.on(Event::Tick, rest_ms - 1).contains(&taken), "somebody may still have the first");
+    assert!(machine.on(Event::Tick, rest_ms).contains(&taken));
+}
+
+#[test]
+fn the_first_is_asked_for_again_though_nothing_else_fits() {
+    let blocks = branch(&Params::regtest().genesis, 3, 1);
+    let hashes: Vec<BlockHash> = blocks.iter().map(Block::hash).collect();
+    let mut machine = narrow(&[1]);
+    machine.on(Event::Missing(hashes.clone()), 0);
+    assert_eq!(machine.on(Event::Blocks(1, 1, vec![padded(&blocks[1], 8_000)]), 0), []);
+    assert_eq!(machine.on(Event::Blocks(1, 0, Vec::new()), 0), [], "it has nothing for a while");
+    let again = machine.on(Event::Tick, Config::default().rest_ms);
+    assert!(again.contains(&Action::AskBlocks(1, 2, vec![hashes[0]])), "{again:?}");
 }

@@ -54,12 +54,16 @@ pub(super) struct Window<P> {
     peers: BTreeMap<P, Peer>,
     /// Peers whose body of a block was not the block's.
     lied: BTreeSet<(BlockHash, P)>,
+    /// Peers that had nothing to give when a block came first in a question: they are asked for others before.
+    lacked: BTreeSet<(BlockHash, P)>,
     next_no: u64,
     /// What bodies lately had.
     body_bytes: usize,
     hands: usize,
     /// Since when a run waits to be handed over.
     gathers_from_ms: Option<u64>,
+    /// The first, and since when it is that.
+    first_from: Option<(BlockHash, u64)>,
     /// Nothing is asked before: what came could not be taken.
     rests_ms: u64,
 }
@@ -72,10 +76,12 @@ impl<P: Ord + Clone + Debug> Window<P> {
             handed_over: BTreeMap::new(),
             peers: BTreeMap::new(),
             lied: BTreeSet::new(),
+            lacked: BTreeSet::new(),
             next_no: 0,
             body_bytes: BODY_BYTES_FIRST,
             hands: 0,
             gathers_from_ms: None,
+            first_from: None,
             rests_ms: 0,
         }
     }
@@ -87,6 +93,7 @@ impl<P: Ord + Clone + Debug> Window<P> {
     pub(super) fn gone(&mut self, peer: &P) {
         self.peers.remove(peer);
         self.lied.retain(|(_, liar)| liar != peer);
+        self.lacked.retain(|(_, lacks)| lacks != peer);
         self.free(|state| matches!(state, State::Asked { peer: asked, .. } if asked == peer));
     }
 
@@ -126,7 +133,9 @@ impl<P: Ord + Clone + Debug> Window<P> {
             }
         }
         let handed_over = &self.handed_over;
-        self.lied.retain(|(hash, _)| seen.contains(hash) || handed_over.contains_key(hash));
+        let stays = |(hash, _): &(BlockHash, P)| seen.contains(hash) || handed_over.contains_key(hash);
+        self.lied.retain(stays);
+        self.lacked.retain(stays);
     }
 
     /// A peer's answer; what it is to blame for.
@@ -135,11 +144,12 @@ impl<P: Ord + Clone + Debug> Window<P> {
         // Answers mostly come in the order of the window.
         let mut slots = Cursor::default();
         let it = self.peers.get_mut(peer)?;
-        let mut asked = it.questions.remove(&no)?.into_iter();
+        let mut asked = it.questions.remove(&no)?.into_iter().peekable();
         let rests_ms = now_ms + self.config.rest_ms;
         if blocks.is_empty() {
-            // It does not have the next one.
+            // It does not have the next one, and what follows that neither unless it is of another branch.
             it.rests_ms = rests_ms;
+            self.lacked.extend(asked.peek().map(|hash| (*hash, peer.clone())));
         }
         let mut blame = None;
         for bytes in blocks {
@@ -235,13 +245,13 @@ impl<P: Ord + Clone + Debug> Window<P> {
             return Vec::new();
         }
         let each = self.body_bytes.max(1);
-        let mut free: VecDeque<usize> = VecDeque::new();
+        let mut free: Vec<usize> = Vec::new();
         let mut room = window_bytes;
         for (at, state) in self.states().enumerate() {
             match state {
                 State::Here { bytes, .. } => room = room.saturating_sub(bytes.len()),
                 State::Asked { .. } => room = room.saturating_sub(each),
-                State::Free => free.push_back(at),
+                State::Free => free.push(at),
             }
         }
         let at_once = (question_bytes / each).clamp(1, BLOCKS_MAX);
@@ -257,19 +267,27 @@ impl<P: Ord + Clone + Debug> Window<P> {
             let Some((peer, it)) = next.min_by_key(|(_, it)| it.questions.len()) else { break };
             // The first is asked for even if there is no room: everything else waits for it.
             let has_room = |count: usize, at: usize| count < room / each || count == 0 && at == 0;
-            let (mut hashes, mut left) = (Vec::new(), VecDeque::new());
             let state = || State::Asked { peer: peer.clone(), no: self.next_no, at_ms: now_ms };
-            while let Some(at) = free.pop_front_if(|at| hashes.len() < at_once && has_room(hashes.len(), *at)) {
-                let Some(slot) = self.slots.get_mut(at) else { continue };
-                if self.lied.contains(&(slot.hash, peer.clone())) {
-                    left.push_back(at);
-                } else {
+            let is_of = |set: &BTreeSet<(BlockHash, P)>, hash: BlockHash| {
+                !set.is_empty() && set.contains(&(hash, peer.clone()))
+            };
+            let mut order = free.clone();
+            if !self.lacked.is_empty() {
+                order.sort_by_key(|at| self.slots.get(*at).is_some_and(|slot| is_of(&self.lacked, slot.hash)));
+            }
+            let mut hashes = Vec::new();
+            for at in order {
+                if hashes.len() >= at_once {
+                    break;
+                }
+                // The first may come last here.
+                let it = self.slots.get_mut(at).filter(|_| has_room(hashes.len(), at));
+                if let Some(slot) = it.filter(|slot| !is_of(&self.lied, slot.hash)) {
                     slot.state = state();
                     hashes.push(slot.hash);
                 }
             }
-            left.append(&mut free);
-            free = left;
+            free.retain(|at| self.slots.get(*at).is_some_and(|slot| slot.state == State::Free));
             if hashes.is_empty() {
                 useless.insert(peer.clone());
                 continue;
@@ -286,6 +304,15 @@ impl<P: Ord + Clone + Debug> Window<P> {
     /// The first block that was not handed over.
     fn first(&self) -> Option<BlockHash> {
         self.slots.front().map(|slot| slot.hash)
+    }
+
+    /// Whether the first has been that for so long that others should have been asked in vain.
+    fn is_stuck(&mut self, now_ms: u64) -> bool {
+        let first = self.first();
+        if self.first_from.map(|(hash, _)| hash) != first {
+            self.first_from = first.map(|hash| (hash, now_ms));
+        }
+        self.first_from.is_some_and(|(_, from_ms)| from_ms + self.config.rest_ms <= now_ms)
     }
 
     /// Whether the run at the front is too short to be worth a hand, and more of it is on its way.
@@ -308,10 +335,13 @@ impl<P: Ord + Clone + Debug> Window<P> {
         if self.hands >= HANDS || self.gathers(now_ms) {
             return None;
         }
+        let is_here = |slot: &Slot<P>| matches!(slot.state, State::Here { .. });
+        // Nobody may have the first: what is behind it goes on without it, for it may be of another branch.
+        let at = if self.is_stuck(now_ms) { self.slots.iter().position(is_here)? } else { 0 };
         let (mut hashes, mut ready, mut bytes_handed) = (Vec::new(), Vec::new(), 0);
-        let is_here = |slot: &mut Slot<P>| matches!(slot.state, State::Here { .. });
         while bytes_handed < HANDED_OVER
-            && let Some(Slot { hash, state: State::Here { peer, bytes } }) = self.slots.pop_front_if(is_here)
+            && self.slots.get(at).is_some_and(is_here)
+            && let Some(Slot { hash, state: State::Here { peer, bytes } }) = self.slots.remove(at)
         {
             bytes_handed += bytes.len();
             self.handed_over.insert(hash, peer);

@@ -179,8 +179,7 @@ impl World {
                 of_sync = Some(sync::Event::BlocksTaken(hashes.into_iter().zip(verdicts).collect()));
             }
             Op::Missing(max) => {
-                let best = chain.tree.best_header();
-                of_sync = Some(sync::Event::Missing(chain.tree.missing_bodies(&best, max)));
+                of_sync = Some(sync::Event::Missing(chain.tree.wanted_bodies(max)));
             }
             Op::Judge(head) => {
                 of_relay = Some(relay::Event::Judged(head.hash(), chain.take_heads(vec![head], false, now_s)));
