@@ -1,6 +1,6 @@
 //! Answers without detours: from a packet to a packet, for the questions that are asked most.
 //!
-//! - `query`: a packet as a question, if it is a plain one.
+//! - `query`: a packet as a question, and whether it is a plain one.
 //! - `sets`: a name's canonical records (R1 to R9), read where they lie. They are sorted, bounded and hold RDATA in wire form,
 //!   so an answer is copied out of them and nothing has to be prepared.
 //! - [`answer_into`], [`answer_all`]: data, NODATA and NXDOMAIN. Whatever else a question may come to (delegations, aliases,
@@ -50,7 +50,7 @@ pub struct Terms {
 /// Packets that are answered together at most.
 pub const BATCH: usize = 64;
 
-/// A packet that was read as a plain question.
+/// A packet that was read as a question.
 #[derive(Clone, Debug)]
 pub struct Asked<'p> {
     packet: &'p [u8],
@@ -59,7 +59,7 @@ pub struct Asked<'p> {
 }
 
 impl<'p> Asked<'p> {
-    /// Reads a packet that came from `from`; `None`: it is something else, which the full server is to be asked.
+    /// Reads a packet that came from `from`; `None`: it is no question, or malformed, which the full server is to be asked.
     #[must_use]
     pub fn read(packet: &'p [u8], from: IpAddr, guard: &Guard, now: Moment) -> Option<Self> {
         let query = Query::read(packet)?;
@@ -125,8 +125,11 @@ impl<'p> Asked<'p> {
     fn label(&self, tld: &[u8], is_current: bool, signed: bool) -> Option<&[u8]> {
         let (label, _) = self.query.below(tld)?;
         let wants_proofs = signed && self.query.edns_flags != 0;
-        let is_plain =
-            !wants_proofs && label != apex::SERVERS && !is_meta(self.query.qtype) && self.cookie != Cookie::Malformed;
+        let is_plain = self.query.is_plain
+            && !wants_proofs
+            && label != apex::SERVERS
+            && !is_meta(self.query.qtype)
+            && self.cookie != Cookie::Malformed;
         (is_plain && (is_current || self.query.payload.is_none())).then_some(label)
     }
 }

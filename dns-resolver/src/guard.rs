@@ -1,7 +1,7 @@
 //! What stands between the network and the answers over UDP: nobody is flooded through us, and nobody keeps others from their answers.
 //!
 //! - [`cookie`]: a client that shows it is where it says it is has no limit.
-//! - [`rate`]: everybody else has so many answers a second, by network. What is above is not answered, but for every second one,
+//! - [`rate`]: everybody else has so many answers a second, by network. What is above is not answered, but for one of two,
 //!   which is told to come again by TCP (slip) or, where the client knows cookies, to bring the one it gets with it (BADCOOKIE).
 //!
 //! What is absent: state a client; the table of networks never grows.
@@ -9,8 +9,9 @@
 pub mod cookie;
 pub mod rate;
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use cookie::{Cookie, Secret};
@@ -20,7 +21,7 @@ use rate::Rates;
 use crate::server::Config;
 
 /// Answers that are not given for one that is told to come again.
-const SLIP: u32 = 2;
+const SLIP: u64 = 2;
 
 /// A moment, by two clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,9 @@ pub struct Guard {
     secret: Secret,
     rates: Option<Rates>,
     exempt: Vec<IpNet>,
-    dropped: AtomicU32,
+    /// Queries above the rate; which of two is told to come again is drawn, or whoever keeps in step with it could take all.
+    dropped: AtomicU64,
+    drawn: RandomState,
     start: Instant,
 }
 
@@ -63,7 +66,8 @@ impl Guard {
             secret: Secret::new(cookies),
             rates: (config.rate_limit > 0).then(|| Rates::new(config.rate_limit, rates)),
             exempt: config.rate_limit_exempt.clone(),
-            dropped: AtomicU32::new(0),
+            dropped: AtomicU64::new(0),
+            drawn: RandomState::new(),
             start: Instant::now(),
         }
     }
@@ -93,7 +97,9 @@ impl Guard {
             return Verdict::Answer;
         }
         let dropped = self.dropped.fetch_add(1, Ordering::Relaxed);
-        if dropped.is_multiple_of(SLIP) { Verdict::ComeAgain } else { Verdict::Drop }
+        // Of each SLIP in a row one.
+        let chosen = self.drawn.hash_one(dropped / SLIP) % SLIP;
+        if dropped % SLIP == chosen { Verdict::ComeAgain } else { Verdict::Drop }
     }
 
     fn is_exempt(&self, from: IpAddr) -> bool {
@@ -124,7 +130,7 @@ mod tests {
     const NOW: Moment = Moment { since_start_us: 0, unix_s: 1_000 };
 
     #[test]
-    fn above_the_rate_every_second_query_is_told_to_come_again() {
+    fn above_the_rate_one_of_two_queries_is_told_to_come_again() {
         let config =
             Config { rate_limit: 10, rate_limit_exempt: vec!["127.0.0.0/8".parse().unwrap()], ..Config::default() };
         let guard = Guard::new(&config, [1; 32]);

@@ -22,13 +22,16 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::full::{Full, Outcome};
 use places::{Place, Places};
 
 /// Queries of a connection that are being answered at a time.
 const UNDER_WAY_MAX: usize = 8;
+
+/// For so long an answer may still be taken when the server ends.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// For so long nothing is accepted where the system has no room for another connection.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -117,7 +120,13 @@ impl Connection {
                 },
                 Some(answer) = under_way.next(), if !under_way.is_empty() => {
                     let Some(answer) = answer.as_deref().and_then(framed) else { continue };
-                    if !matches!(timeout(limit, writer.write_all(&answer)).await, Ok(Ok(()))) {
+                    // Whoever does not read is not waited for once its place is another's, and not long at the end.
+                    let is_written = tokio::select! {
+                        written = timeout(limit, writer.write_all(&answer)) => matches!(written, Ok(Ok(()))),
+                        () = self.place.lost() => false,
+                        () = told_to_stop(&mut stopped).then(|()| sleep(LAST_WORDS)) => false,
+                    };
+                    if !is_written {
                         return;
                     }
                     deadline = Instant::now() + limit;

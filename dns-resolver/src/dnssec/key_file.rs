@@ -250,7 +250,10 @@ pub fn finish_roll(dir: &Path, apex: &DnsName, now: u64, early: bool) -> Result<
         }
         let next = file.next.take().ok_or(KeyFileError::NotRolling)?;
         let old = std::mem::replace(&mut file.current, next.key);
-        file.retired.push(Retired { key: old.public().clone(), until: now.saturating_add(RETIRED_S) });
+        // A zone is signed with every algorithm that its keys have (RFC 4035 2.2): with this one it no longer is.
+        if old.public().algorithm() == file.current.public().algorithm() {
+            file.retired.push(Retired { key: old.public().clone(), until: now.saturating_add(RETIRED_S) });
+        }
         Ok(())
     })
 }

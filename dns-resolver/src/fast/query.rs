@@ -1,15 +1,22 @@
-//! A packet as one plain question: a standard query of class IN, with an OPT record of version 0 or none, and in that a cookie or none.
+//! A packet as one question: a standard query, with an OPT record or none.
+//!
+//! Most are plain: of class IN, with a name that is not longer than most, and with no option but a cookie. Of all others it is known what
+//! telling the client to come again takes, and nothing else.
 
 /// Bytes of a header.
 pub(super) const HEADER_LEN: usize = 12;
 /// Bytes of a name that is looked at; a longer one is rare, and every question would carry the room for it.
 const NAME_MAX: usize = 127;
+/// Bytes of the longest name, the root's included.
+const NAME_BYTES_MAX: usize = 255;
 /// Labels below the registered name that are looked at.
 pub(super) const LABELS_MAX: usize = 8;
 
-/// A plain question.
+/// A question.
 #[derive(Clone, Debug)]
 pub(super) struct Query<'p> {
+    /// Whether it is plain; a question that is not is the full server's.
+    pub is_plain: bool,
     /// The header's third and fourth byte.
     pub flags: [u8; 2],
     /// The type asked for.
@@ -45,7 +52,7 @@ impl<'a> Relative<'a> {
 }
 
 impl<'p> Query<'p> {
-    /// Reads a packet; `None`: it is something else.
+    /// Reads a packet; `None`: it is something else, or is malformed.
     pub fn read(packet: &'p [u8]) -> Option<Self> {
         let (header, rest) = packet.split_first_chunk::<HEADER_LEN>()?;
         let [_, _, high, low, 0, 1, 0, 0, 0, 0, 0, additionals] = *header else { return None };
@@ -54,51 +61,61 @@ impl<'p> Query<'p> {
             return None;
         }
         let mut name = [0; NAME_MAX];
-        let mut all = [0u8; 64];
-        let (mut at, mut count) = (0usize, 0usize);
+        let mut all = [0u8; LABELS_MAX + 2];
+        let (mut at, mut count, mut is_plain) = (0usize, 0usize, true);
         loop {
             let len = usize::from(*rest.get(at)?);
             if len == 0 {
                 break;
             }
             let next = at + 1 + len;
-            if len > 63 || next >= NAME_MAX {
+            if len > 63 || next >= NAME_BYTES_MAX {
                 return None;
             }
-            *all.get_mut(count)? = u8::try_from(at).ok()?;
-            count += 1;
-            let (to, from) = (name.get_mut(at..next)?, rest.get(at..next)?);
-            to.copy_from_slice(from);
-            // The length is below `A`.
-            to.make_ascii_lowercase();
+            let from = rest.get(at..next)?;
+            match (all.get_mut(count), name.get_mut(at..next)) {
+                (Some(start), Some(to)) if next < NAME_MAX => {
+                    *start = u8::try_from(at).ok()?;
+                    to.copy_from_slice(from);
+                    // The length is below `A`.
+                    to.make_ascii_lowercase();
+                    count += 1;
+                }
+                _ => is_plain = false,
+            }
             at = next;
         }
-        if !(2..=LABELS_MAX + 2).contains(&count) {
-            return None;
-        }
+        is_plain &= count >= 2;
         let mut starts = [0; LABELS_MAX + 2];
         for (to, from) in starts.iter_mut().zip(all.get(..count)?.iter().rev()) {
             *to = *from;
         }
-        let [t0, t1, 0, 1, ref more @ ..] = *rest.get(at + 1..)? else { return None };
+        let [t0, t1, c0, c1, ref more @ ..] = *rest.get(at + 1..)? else { return None };
+        is_plain &= [c0, c1] == [0, 1];
         let (payload, edns_flags, cookie) = match (additionals, more) {
             (0, []) => (None, 0, None),
-            // Root, OPT, payload, extended code, version 0, flags, length of the options.
-            (1, [0, 0, 41, p0, p1, _, 0, flags, _, l0, l1, options @ ..])
+            // Root, OPT, payload, extended code, version, flags, length of the options.
+            (1, [0, 0, 41, p0, p1, _, version, flags, _, l0, l1, options @ ..])
                 if options.len() == usize::from(u16::from_be_bytes([*l0, *l1])) =>
             {
-                let cookie = match options {
-                    [] => None,
-                    [0, 10, l0, l1, cookie @ ..] if cookie.len() == usize::from(u16::from_be_bytes([*l0, *l1])) => {
-                        Some(cookie)
-                    }
-                    _ => return None,
-                };
+                let (mut cookie, mut options) = (None, options);
+                while let [o0, o1, l0, l1, more @ ..] = options {
+                    let (data, behind) = more.split_at_checked(usize::from(u16::from_be_bytes([*l0, *l1])))?;
+                    let is_cookie = [*o0, *o1] == [0, 10] && cookie.is_none();
+                    is_plain &= is_cookie;
+                    cookie = if is_cookie { Some(data) } else { cookie };
+                    options = behind;
+                }
+                if !options.is_empty() {
+                    return None;
+                }
+                is_plain &= *version == 0;
                 (Some(u16::from_be_bytes([*p0, *p1])), u16::from(*flags & 0x80) << 8, cookie)
             }
             _ => return None,
         };
         Some(Self {
+            is_plain,
             flags: [high, low],
             qtype: u16::from_be_bytes([t0, t1]),
             question_end: HEADER_LEN + at + 5,

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use super::tests::{DEADLINE, client, message, query, receive, start, start_with, tcp, udp};
+use super::tests::{DEADLINE, client, message, query, receive, refusing, start, start_with, tcp, udp};
 use super::*;
 use crate::fake::FakeZone;
 use crate::zone::{Condition, Encoded, Zone};
@@ -69,10 +69,11 @@ async fn above_the_rate_one_is_told_to_come_again() {
     let server = start_with(zone(), config).await;
     let socket = client(&server).await;
     let sent = query(1, "x.alice.p2p. A", None);
-    // The first is answered, or both of the last two if a second has passed meanwhile; the others are dropped by turns.
+    // The first is answered, and others if a second has passed meanwhile; of any three in a row one at least is told to come again.
     let truncated = loop {
-        socket.send(&sent).await.unwrap();
-        socket.send(&sent).await.unwrap();
+        for _ in 0..3 {
+            socket.send(&sent).await.unwrap();
+        }
         let got = receive(&socket).await;
         if message(&got).metadata.truncation {
             break got;
@@ -87,8 +88,9 @@ async fn above_the_rate_one_is_told_to_come_again() {
     // Who knows cookies gets one, and is answered with it however often.
     let sent = with_option("x.alice.p2p. A", 10, &[7; 8]);
     let cookie = loop {
-        socket.send(&sent).await.unwrap();
-        socket.send(&sent).await.unwrap();
+        for _ in 0..3 {
+            socket.send(&sent).await.unwrap();
+        }
         let got = message(&receive(&socket).await);
         if u16::from(got.metadata.response_code) == 23 {
             assert!(!got.metadata.truncation && got.answers.is_empty());
@@ -100,6 +102,75 @@ async fn above_the_rate_one_is_told_to_come_again() {
         other.send(&with_option("x.alice.p2p. A", 10, &cookie)).await.unwrap();
         assert_eq!(message(&receive(&other).await).answers.len(), 1);
     }
+}
+
+/// What only the full server answers is told to come again as well: the apex, long names, other options, other classes.
+#[tokio::test]
+async fn above_the_rate_no_kind_of_question_is_left_without_a_word() {
+    let config = Config { rate_limit: 1, rate_limit_exempt: Vec::new(), ..refusing() };
+    let server = start_with(zone(), config).await;
+    let socket = client(&server).await;
+    let long = format!("{}alice.p2p. A", "a.".repeat(100));
+    socket.send(&with_option("alice.p2p. A", 10, &[7; 8])).await.unwrap();
+    let cookie = option(&message(&receive(&socket).await), 10).unwrap();
+    for question in ["p2p. SOA", "p2p. DNSKEY", ". NS", long.as_str()] {
+        // Of any three in a row one is told, or answered if a second has passed meanwhile.
+        let socket = client(&server).await;
+        loop {
+            let sent = query(1, question, None);
+            for _ in 0..3 {
+                socket.send(&sent).await.unwrap();
+            }
+            let got = receive(&socket).await;
+            if message(&got).metadata.truncation {
+                assert_eq!(got[12..], sent[12..]);
+                break;
+            }
+        }
+        // With a cookie it is answered however often, whatever else is in the query.
+        let socket = client(&server).await;
+        let mut sent = with_option(question, 10, &cookie);
+        let len_at = sent.len() - 4 - cookie.len() - 2;
+        sent[len_at..len_at + 2].copy_from_slice(&u16::try_from(8 + cookie.len()).unwrap().to_be_bytes());
+        sent.extend([0, 3, 0, 0]);
+        for _ in 0..20 {
+            socket.send(&sent).await.unwrap();
+            let got = message(&receive(&socket).await);
+            assert!(!got.metadata.truncation && u16::from(got.metadata.response_code) != 23, "{question}");
+        }
+    }
+}
+
+/// Who asks and never reads is parted from when another needs the place, and does not hold up the end.
+#[tokio::test]
+async fn who_does_not_read_gives_way() {
+    let config = Config { tcp_max: 1, tcp_max_per_network: 4, tcp_timeout_s: 600, ..Config::default() };
+    let server = start_with(zone(), config).await;
+    let at = server.local_addrs()[0];
+    let sent = query(1, "alice.p2p. A", None);
+    let framed = [&u16::try_from(sent.len()).unwrap().to_be_bytes()[..], &sent].concat();
+    let stuck = |mut stream: TcpStream| {
+        let framed = framed.clone();
+        // As much as both sides' buffers take, and the server's answers with them.
+        tokio::spawn(async move {
+            let all = framed.repeat(2_000);
+            while timeout(std::time::Duration::from_millis(300), stream.write_all(&all))
+                .await
+                .is_ok_and(|sent| sent.is_ok())
+            {}
+            stream
+        })
+    };
+    let mut stream = stuck(TcpStream::connect(at).await.unwrap()).await.unwrap();
+    let mut newcomer = TcpStream::connect(at).await.unwrap();
+    assert_eq!(message(&tcp(&mut newcomer, &sent).await).answers.len(), 1);
+    let mut answers = Vec::new();
+    let end = timeout(DEADLINE, stream.read_to_end(&mut answers)).await;
+    assert!(end.is_ok(), "its connection has ended");
+    drop(newcomer);
+    let held = stuck(TcpStream::connect(at).await.unwrap()).await.unwrap();
+    timeout(DEADLINE, server.shutdown()).await.expect("an end in time");
+    drop(held);
 }
 
 async fn is_closed(stream: &mut TcpStream) -> bool {

@@ -35,7 +35,7 @@ pub(super) async fn start(zone: FakeZone) -> DnsServer {
 }
 
 /// What is outside the domain is refused.
-fn refusing() -> Config {
+pub(super) fn refusing() -> Config {
     let forward = forward::config::Config { to: Forward::Off, ..Default::default() };
     Config { forward, ..Config::default() }
 }

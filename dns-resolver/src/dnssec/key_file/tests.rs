@@ -125,7 +125,7 @@ fn a_roll() {
     let error = finish_roll(dir.path(), &apex, NOW, false).unwrap_err().to_string();
     assert_eq!(error, "no roll is running, so there is none to finish: begin one with `dotp2p dns key roll`");
 
-    let rolling = begin_roll(dir.path(), Algorithm::Ed25519, &apex, NOW).unwrap();
+    let rolling = begin_roll(dir.path(), Algorithm::EcdsaP256, &apex, NOW).unwrap();
     let [_, second] = tags(&rolling)[..] else { panic!("two keys") };
     assert_eq!((rolling.lasting().tag(), rolling.roll_began()), (second, Some(NOW)));
     assert_eq!(mode(&dir.path().join(KEY_FILE)), 0o600);
@@ -144,13 +144,25 @@ fn a_roll() {
     assert_eq!((published(gone - 1), published(gone)), (vec![second, first], vec![second]));
     assert_eq!((done.changes_at(gone - 1), done.changes_at(gone)), (Some(gone), None));
     let text = fs::read_to_string(dir.path().join(ANCHOR_FILE)).unwrap();
-    assert!(text.starts_with(&format!("p2p. IN DS {second} 15 2 ")) && text.lines().count() == 2, "{text}");
+    assert!(text.starts_with(&format!("p2p. IN DS {second} 13 2 ")) && text.lines().count() == 2, "{text}");
     let text = fs::read_to_string(dir.path().join(KEY_FILE)).unwrap();
     assert_eq!(text.matches("pkcs8").count(), 1, "the old secret is gone");
 
     let again = begin_roll(dir.path(), Algorithm::EcdsaP256, &apex, gone).unwrap();
     assert_eq!(again.published(gone).count(), 2, "the retired one is dropped");
     assert!(!fs::read_to_string(dir.path().join(KEY_FILE)).unwrap().contains("until"));
+}
+
+/// RFC 4035 2.2: a zone has signatures of every algorithm that its keys have.
+#[test]
+fn a_key_of_another_algorithm_is_gone_when_its_signatures_are() {
+    let (dir, apex) = (tempfile::tempdir().unwrap(), domain("p2p."));
+    create(dir.path(), Algorithm::EcdsaP256);
+    let rolling = begin_roll(dir.path(), Algorithm::Ed25519, &apex, NOW).unwrap();
+    let done = finish_roll(dir.path(), &apex, NOW + 3_600, false).unwrap();
+    let published: Vec<u16> = done.published(NOW + 3_600).map(DnsKey::tag).collect();
+    assert_eq!(published, [rolling.lasting().tag()]);
+    assert_eq!(done.changes_at(NOW + 3_600), None);
 }
 
 #[test]
