@@ -150,7 +150,7 @@ impl Importer {
         let state = State::genesis();
         let row = ChainRow { hash, block, undo: None, burned: 0, issued: 0 };
         let mut pending = Commit::default();
-        pending.rows.extend(state.tree().leaves().map(|leaf| (leaf.key.clone(), Some(leaf.row.clone()))));
+        pending.rows.extend(state.tree().entries().map(|(key, row)| (key, Some(row))));
         pending.chain.insert(Height::GENESIS, Some(row));
         let head = HeadRow { sequence: 0, head: genesis.head, block: Some(block), rejected: false };
         pending.heads.insert(hash, head);
@@ -416,8 +416,7 @@ impl Importer {
             return;
         }
         let tip = self.tree.active_tip().hash;
-        let rows = self.state.tree().leaves().map(|leaf| (&leaf.key, &leaf.row));
-        if let Err(error) = self.store.copy_state(&tip, rows) {
+        if let Err(error) = self.store.copy_state(&tip, self.state.tree().leaves()) {
             tracing::warn!(%error, "the next start takes longer");
         }
     }

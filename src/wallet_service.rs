@@ -342,8 +342,8 @@ impl Chain for View<'_> {
 
     fn claim_burn(&self, name: &Name, level: u64) -> Amount {
         let next = self.0.tip.next();
-        let before = self.0.state.name(name).map(|row| &row.entry);
-        let premium = price::premium(before, next, &self.0.params.rules);
+        let before = self.0.state.name(name);
+        let premium = price::premium(before.as_ref().map(|row| &row.entry), next, &self.0.params.rules);
         price::claim_burn(name, level, premium).unwrap_or(Amount::MAX)
     }
 

@@ -37,8 +37,7 @@ fn open(dir: &Path, params: &Arc<Params>, reindex: bool) -> Importer {
 }
 
 fn entries(state: &State) -> BTreeMap<String, String> {
-    let leaves = state.tree().leaves();
-    leaves.map(|leaf| (to_hex(&leaf.key.bytes()), to_hex(&leaf.row.value()))).collect()
+    state.tree().entries().map(|(key, row)| (to_hex(&key.bytes()), to_hex(&row.value()))).collect()
 }
 
 fn deliver(importer: &mut Importer, params: &Params, encoded: Vec<u8>) -> Result<(), ImportError> {
@@ -102,8 +101,8 @@ fn check_tip(importer: &Importer, event: &Value, comment: &str) {
     assert_eq!(u64::from(reader.tip.0), number(&event["height"]), "{comment}");
     assert_eq!(reader.state.level(), number(&event["level"]), "{comment}");
     let (mut balances, mut unmatured) = (0, 0);
-    for leaf in reader.state.tree().leaves() {
-        match &leaf.row {
+    for (_, row) in reader.state.tree().entries() {
+        match &row {
             Row::Account(account) => balances += account.balance.atoms(),
             Row::Reward(reward) => unmatured += reward.amount.atoms(),
             _ => {}

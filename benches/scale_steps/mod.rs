@@ -110,7 +110,7 @@ fn weigh(dir: &Path, chain: &Path) -> Figures {
     let params = chain_maker::network();
     let (store, Loaded { state, .. }) = Store::open(dir, &params, false).unwrap();
     let (database, files) = store.disk_bytes().unwrap();
-    let bytes = |leaf: &Leaf| 1 + leaf.key.bytes().len() + leaf.row.encode().len();
+    let bytes = |leaf: &Leaf| 1 + leaf.key().unwrap().bytes().len() + leaf.row_bytes().len();
     let row_bytes: usize = state.tree().leaves().map(bytes).sum();
     let blocks = std::fs::metadata(chain).unwrap().len();
     figures([
@@ -233,7 +233,7 @@ fn tree(state: &State, names: u32) -> Figures {
         let mut changes: Vec<Change> = (0..BATCH)
             .map(|i| {
                 let name = chain_maker::name(pick(u64::from(at * BATCH + i), names));
-                let before = state.name(&name).unwrap().clone();
+                let before = state.name(&name).unwrap();
                 let mut after = NameRow::clone(&before);
                 after.entry.records.0[0] ^= 1;
                 let key = EntryKey::Name(name);
@@ -250,7 +250,7 @@ fn tree(state: &State, names: u32) -> Figures {
     batches.iter().for_each(|changes| changed.apply(changes));
     let rate = f64::from(BATCH) * batches.len() as f64 / began.elapsed().as_secs_f64();
     assert_ne!(changed.root(), state.root());
-    let rows: Vec<(EntryKey, Row)> = state.tree().leaves().map(|leaf| (leaf.key.clone(), leaf.row.clone())).collect();
+    let rows: Vec<(EntryKey, Row)> = state.tree().entries().collect();
     let count = rows.len() as f64;
     let began = Instant::now();
     assert_eq!(State::from_rows(rows).root(), state.root());

@@ -29,6 +29,43 @@ pub enum EntryKey {
 pub type TrieKey = [u8; 32];
 
 impl EntryKey {
+    /// The kind of a name.
+    pub const NAME: u8 = 1;
+
+    /// The kind byte.
+    #[must_use]
+    pub fn kind(&self) -> u8 {
+        match self {
+            Self::Account(_) => 0,
+            Self::Name(_) => Self::NAME,
+            Self::Commitment(_) => 2,
+            Self::Reward(_) => 3,
+            Self::Level => 4,
+        }
+    }
+
+    /// Does `work` with the id's bytes; heights little-endian.
+    fn with_id<T>(&self, work: impl FnOnce(&[u8]) -> T) -> T {
+        match self {
+            Self::Account(key) => work(&key.0),
+            Self::Name(name) => work(name.as_bytes()),
+            Self::Commitment(hash) => work(&hash.0),
+            Self::Reward(height) => work(&height.0.to_le_bytes()),
+            Self::Level => work(&[]),
+        }
+    }
+
+    /// Whether these are the id's bytes.
+    #[must_use]
+    pub fn has_id(&self, id: &[u8]) -> bool {
+        self.with_id(|its| its == id)
+    }
+
+    /// Appends the id's bytes.
+    pub fn id_to(&self, out: &mut Vec<u8>) {
+        self.with_id(|id| out.extend_from_slice(id));
+    }
+
     /// kind byte ‖ id; heights little-endian.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
@@ -39,25 +76,23 @@ impl EntryKey {
 
     /// Appends [`EntryKey::bytes`].
     pub fn bytes_to(&self, out: &mut Vec<u8>) {
-        let (kind, id): (u8, &[u8]) = match self {
-            Self::Account(key) => (0, &key.0),
-            Self::Name(name) => (1, name.as_bytes()),
-            Self::Commitment(hash) => (2, &hash.0),
-            Self::Reward(height) => (3, &height.0.to_le_bytes()),
-            Self::Level => (4, &[]),
-        };
-        out.reserve(1 + id.len());
-        out.push(kind);
-        out.extend_from_slice(id);
+        out.push(self.kind());
+        self.id_to(out);
     }
 
     /// Reads what [`EntryKey::bytes`] wrote.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (kind, id) = bytes.split_first()?;
+        Self::from_parts(*kind, id)
+    }
+
+    /// The key of that kind and id.
+    #[must_use]
+    pub fn from_parts(kind: u8, id: &[u8]) -> Option<Self> {
         match kind {
             0 => Some(Self::Account(PublicKey(id.try_into().ok()?))),
-            1 => Name::from_bytes(id).ok().map(Self::Name),
+            Self::NAME => Name::from_bytes(id).ok().map(Self::Name),
             2 => Some(Self::Commitment(CommitmentHash(id.try_into().ok()?))),
             3 => Some(Self::Reward(Height(u32::from_le_bytes(id.try_into().ok()?)))),
             4 if id.is_empty() => Some(Self::Level),
@@ -68,19 +103,13 @@ impl EntryKey {
     /// `H("dotp2p/key", kind byte ‖ id)` (S8).
     #[must_use]
     pub fn trie_key(&self) -> TrieKey {
-        match self {
-            Self::Account(key) => tag::KEY.hash(&[&[0], &key.0]),
-            Self::Name(name) => Self::trie_key_of_name(name.as_bytes()),
-            Self::Commitment(hash) => tag::KEY.hash(&[&[2], &hash.0]),
-            Self::Reward(height) => tag::KEY.hash(&[&[3], &height.0.to_le_bytes()]),
-            Self::Level => tag::KEY.hash(&[&[4]]),
-        }
+        self.with_id(|id| tag::KEY.hash(&[&[self.kind()], id]))
     }
 
     /// The place of the name `label`, whether that is one or not.
     #[must_use]
     pub fn trie_key_of_name(label: &[u8]) -> TrieKey {
-        tag::KEY.hash(&[&[1], label])
+        tag::KEY.hash(&[&[Self::NAME], label])
     }
 }
 

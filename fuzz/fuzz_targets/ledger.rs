@@ -246,7 +246,7 @@ fn nobody_is_robbed(before: &Names, after: &Names, transaction: &Transaction, at
 }
 
 fn rows(state: &State) -> Vec<(EntryKey, Row)> {
-    state.tree().leaves().map(|leaf| (leaf.key.clone(), leaf.row.clone())).collect()
+    state.tree().entries().collect()
 }
 
 /// What can be looked up otherwise than by key.

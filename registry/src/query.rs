@@ -10,7 +10,7 @@ use std::sync::Arc;
 use dotp2p_chain::block::{Block, BlockHead};
 use dotp2p_chain::check::HeaderContext;
 use dotp2p_chain::codec::DecodeError;
-use dotp2p_chain::entry::{EntryKey, Stage, TrieKey};
+use dotp2p_chain::entry::{EntryKey, Stage};
 use dotp2p_chain::hash::{BlockHash, HistoryRoot, Txid};
 use dotp2p_chain::header_tree::Status;
 use dotp2p_chain::height::Height;
@@ -25,7 +25,7 @@ use crate::conflict::Conflicts;
 use crate::mempool::Mempool;
 use crate::row::{NameRow, Row};
 use crate::state::State;
-use crate::state_tree::TOGETHER;
+use crate::state_tree::{Leaf, TOGETHER};
 use crate::store::{BlockFiles, ChainRow, HeadRow, Lookup, Meta, decode_undo};
 use crate::view::Change;
 
@@ -205,7 +205,7 @@ impl Reader {
 
     /// The row of a name and its stage at the tip; `None` for a free one.
     #[must_use]
-    pub fn name(&self, name: &Name) -> Option<(&Arc<NameRow>, Stage)> {
+    pub fn name(&self, name: &Name) -> Option<(Arc<NameRow>, Stage)> {
         self.state.name_at(name, self.tip, &self.params.rules)
     }
 
@@ -238,25 +238,23 @@ impl Reader {
     /// What DNS serves for the name `label` now, with updates from the pool if `provisional`. Rules L1 to L5.
     #[must_use]
     pub fn served(&self, label: &[u8], provisional: bool) -> Option<Served<'_>> {
-        self.served_of(label, self.state.get_at(&EntryKey::trie_key_of_name(label)), provisional)
+        self.served_of(label, self.state.tree().of_name(label), provisional)
     }
 
     /// The same for several labels, each into its place; `found` has as many.
     pub fn served_all<'r>(&'r self, labels: &[&[u8]], provisional: bool, found: &mut [Option<Served<'r>>]) {
         for (labels, found) in labels.chunks(TOGETHER).zip(found.chunks_mut(TOGETHER)) {
-            let key = |at: usize| labels.get(at).map(|label| EntryKey::trie_key_of_name(label)).unwrap_or_default();
-            let keys: [TrieKey; TOGETHER] = std::array::from_fn(key);
-            let mut rows = [None; TOGETHER];
-            self.state.tree().get_all(keys.get(..labels.len()).unwrap_or_default(), &mut rows);
-            for ((label, row), place) in labels.iter().zip(rows).zip(found) {
-                *place = self.served_of(label, row, provisional);
+            let mut leaves = [None; TOGETHER];
+            self.state.tree().of_names(labels, &mut leaves);
+            for ((label, leaf), place) in labels.iter().zip(leaves).zip(found) {
+                *place = self.served_of(label, leaf, provisional);
             }
         }
     }
 
-    /// What is served for the name `label`, whose row this is.
-    fn served_of<'r>(&'r self, label: &[u8], row: Option<&'r Row>, provisional: bool) -> Option<Served<'r>> {
-        let today = row.and_then(Row::as_name)?;
+    /// What is served for the name `label`, whose leaf this is.
+    fn served_of<'r>(&'r self, label: &[u8], leaf: Option<&'r Leaf>, provisional: bool) -> Option<Served<'r>> {
+        let today = leaf?.name()?;
         if Stage::of(today.entry.expires, self.tip, &self.params.rules) != Stage::Active {
             return None;
         }
@@ -265,17 +263,17 @@ impl Reader {
         if let Some(records) = self.provisional.get(name).filter(|_| provisional) {
             return Some(Served { records, provisional: true });
         }
-        let row = match self.unsettled.get(name) {
-            Some(of_settled_owner) => of_settled_owner.as_ref()?,
-            None => today,
+        let records = match self.unsettled.get(name) {
+            Some(of_settled_owner) => &of_settled_owner.as_ref()?.records,
+            None => today.records,
         };
-        Some(Served { records: &row.records, provisional: false })
+        Some(Served { records, provisional: false })
     }
 
     /// Whether the name `label` has expired and can still be renewed.
     #[must_use]
     pub fn is_in_grace(&self, label: &[u8]) -> bool {
-        let row = self.state.get_at(&EntryKey::trie_key_of_name(label)).and_then(Row::as_name);
+        let row = self.state.tree().of_name(label).and_then(Leaf::name);
         row.is_some_and(|row| Stage::of(row.entry.expires, self.tip, &self.params.rules) == Stage::Grace)
     }
 
@@ -308,7 +306,7 @@ impl Reader {
                     Some((then, _)) => Some(then.entry.owner),
                 };
                 if owner != Some(today.entry.owner) {
-                    let row = owner.map(|owner| self.last_row_of(&name, today, &owner)).transpose()?.flatten();
+                    let row = owner.map(|owner| self.last_row_of(&name, &today, &owner)).transpose()?.flatten();
                     unsettled.insert(name, row);
                 }
             }
@@ -332,7 +330,7 @@ impl Reader {
     /// What happened to a name since it was last free, newest first, at most `limit` transactions.
     pub fn history(&self, name: &Name, limit: usize) -> Result<Vec<HistoryItem>, QueryError> {
         let mut items = Vec::new();
-        let mut next = self.state.name(name).cloned();
+        let mut next = self.state.name(name);
         while let Some(row) = next {
             if items.len() >= limit {
                 break;
@@ -372,7 +370,7 @@ pub fn undo_changes(state: &State, before: Vec<(EntryKey, Option<Row>)>) -> Vec<
         .into_iter()
         .map(|(key, before)| {
             let trie_key = key.trie_key();
-            let after = state.get_at(&trie_key).cloned();
+            let after = state.get_at(&trie_key, &key);
             let row = after.as_ref().and_then(Row::as_name).map(Arc::as_ref);
             let before = before.map(|before| with_records(before, row));
             Change { key, trie_key, before, after }

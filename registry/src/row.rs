@@ -75,7 +75,7 @@ impl Row {
     }
 
     /// Appends [`Row::value`].
-    fn value_to<O: Output>(&self, out: &mut O) {
+    pub(crate) fn value_to<O: Output>(&self, out: &mut O) {
         match self {
             Self::Account(account) => account.encode_to(out),
             Self::Name(row) => row.entry.encode_to(out),
@@ -93,28 +93,34 @@ impl Row {
         bytes
     }
 
-    /// Appends [`Row::encode`].
+    /// Appends [`Row::encode`]: the value, and what is kept beside it.
     pub fn encode_to(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Name(row) => row.encode_to(out),
-            _ => self.value_to(out),
+        self.value_to(out);
+        self.beside_to(out);
+    }
+
+    /// Appends what this node keeps beside the value.
+    pub(crate) fn beside_to(&self, out: &mut Vec<u8>) {
+        if let Self::Name(row) = self {
+            (row.changed, row.transaction, &row.records).encode_to(out);
         }
     }
 
     /// Reads what [`Row::encode`] wrote for `key`; nothing may be left over.
     pub fn decode(key: &EntryKey, bytes: &[u8]) -> Result<Self, DecodeError> {
-        if let EntryKey::Name(_) = key {
-            return decode_all(bytes, |input| Ok(Self::Name(Arc::new(NameRow::decode(input)?))));
-        }
-        Ok(match Entry::decode(key, bytes)? {
-            Entry::Account(account) => Self::Account(account),
-            Entry::Commitment(entry) => Self::Commitment(entry),
-            Entry::Reward(entry) => Self::Reward(entry),
-            Entry::Level(level) => Self::Level(level),
-            // Not reached: a name's key was handled above. Kept total rather than panicking.
-            Entry::Name(entry) => {
-                Self::Name(Arc::new(NameRow { entry, changed: Height(0), transaction: 0, records: Vec::new() }))
-            }
+        Self::decode_kind(key.kind(), bytes)
+    }
+
+    /// The same for any key of that kind.
+    pub(crate) fn decode_kind(kind: u8, bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode_all(bytes, |input| {
+            Ok(match kind {
+                0 => Self::Account(Account::decode(input)?),
+                EntryKey::NAME => Self::Name(Arc::new(NameRow::decode(input)?)),
+                2 => Self::Commitment(CommitmentEntry::decode(input)?),
+                3 => Self::Reward(RewardEntry::decode(input)?),
+                _ => Self::Level(u64::decode(input)?),
+            })
         })
     }
 

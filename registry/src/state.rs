@@ -15,14 +15,15 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
 use crate::row::{NameRow, Row};
-use crate::state_tree::{self, StateTree};
+use crate::state_tree::{self, Item, Leaf, StateTree};
 use crate::view::Change;
 
 /// The state after a block.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     tree: StateTree,
-    by_owner: OrdSet<(PublicKey, Name)>,
+    /// By the first bytes of the owner's key: whoever reads looks whether it is his.
+    by_owner: OrdSet<(u64, Name)>,
     by_expiry: OrdSet<(Height, Name)>,
     commitments: OrdSet<(Height, CommitmentHash)>,
 }
@@ -37,21 +38,22 @@ impl State {
     /// The state of these rows, in any order; a key given twice keeps its last row.
     #[must_use]
     pub fn from_rows(rows: Vec<(EntryKey, Row)>) -> Self {
-        let items = state_tree::items(rows);
-        let leaves = || items.par_iter().map(|(_, leaf)| leaf);
-        let names = || {
-            leaves().filter_map(|leaf| match (&leaf.key, &leaf.row) {
-                (EntryKey::Name(name), Row::Name(row)) => Some((name, &row.entry)),
-                _ => None,
-            })
-        };
-        let commitments = leaves().filter_map(|leaf| match (&leaf.key, &leaf.row) {
-            (EntryKey::Commitment(hash), Row::Commitment(entry)) => Some((entry.height, *hash)),
+        Self::from_items(state_tree::items(rows))
+    }
+
+    /// The state of these leaves, as [`State::from_rows`].
+    pub(crate) fn from_items(items: Vec<Item>) -> Self {
+        let items = state_tree::in_order(items);
+        let commitments = items.par_iter().filter_map(|(_, leaf)| match (leaf.key()?, leaf.row()?) {
+            (EntryKey::Commitment(hash), Row::Commitment(entry)) => Some((entry.height, hash)),
             _ => None,
         });
         let commitments = sorted(commitments.collect());
-        let owners = names().map(|(name, entry)| (entry.owner, name.clone())).collect();
-        let expiries = names().map(|(name, entry)| (entry.expires, name.clone())).collect();
+        let names = items.par_iter().filter_map(|(_, leaf)| match (leaf.name()?.entry, leaf.key()?) {
+            (entry, EntryKey::Name(name)) => Some(((head(&entry.owner), name.clone()), (entry.expires, name))),
+            _ => None,
+        });
+        let (owners, expiries) = names.unzip();
         let (tree, (by_owner, by_expiry)) =
             rayon::join(|| StateTree::from_items(&items), || rayon::join(|| sorted(owners), || sorted(expiries)));
         Self { tree, by_owner, by_expiry, commitments }
@@ -76,7 +78,9 @@ impl State {
     fn index(&mut self, key: &EntryKey, before: Option<&Row>, after: Option<&Row>) {
         match key {
             EntryKey::Name(name) => {
-                let of = |row: Option<&Row>| row.and_then(Row::as_name).map(|row| (row.entry.owner, row.entry.expires));
+                let of = |row: Option<&Row>| {
+                    row.and_then(Row::as_name).map(|row| (head(&row.entry.owner), row.entry.expires))
+                };
                 let ((owner, expiry), (new_owner, new_expiry)) = (of(before).unzip(), of(after).unzip());
                 replace(&mut self.by_owner, owner, new_owner, name);
                 replace(&mut self.by_expiry, expiry, new_expiry, name);
@@ -104,23 +108,23 @@ impl State {
         &self.tree
     }
 
-    /// The row at a place in the tree.
+    /// The row of an entry, whose place in the tree is `trie_key`.
     #[must_use]
-    pub fn get_at(&self, key: &TrieKey) -> Option<&Row> {
-        self.tree.get(key)
+    pub fn get_at(&self, trie_key: &TrieKey, key: &EntryKey) -> Option<Row> {
+        self.tree.get(trie_key, key)?.row()
     }
 
     /// The row of an entry.
     #[must_use]
-    pub fn get(&self, key: &EntryKey) -> Option<&Row> {
-        self.tree.get(&key.trie_key())
+    pub fn get(&self, key: &EntryKey) -> Option<Row> {
+        self.get_at(&key.trie_key(), key)
     }
 
     /// The price level, in millionths.
     #[must_use]
     pub fn level(&self) -> u64 {
         match self.get(&EntryKey::Level) {
-            Some(Row::Level(level)) => *level,
+            Some(Row::Level(level)) => level,
             _ => LEVEL_START,
         }
     }
@@ -129,20 +133,23 @@ impl State {
     #[must_use]
     pub fn account(&self, key: &PublicKey) -> Option<Account> {
         match self.get(&EntryKey::Account(*key)) {
-            Some(Row::Account(account)) => Some(*account),
+            Some(Row::Account(account)) => Some(account),
             _ => None,
         }
     }
 
     /// The row of a name, whatever its stage.
     #[must_use]
-    pub fn name(&self, name: &Name) -> Option<&Arc<NameRow>> {
-        self.get(&EntryKey::Name(name.clone())).and_then(Row::as_name)
+    pub fn name(&self, name: &Name) -> Option<Arc<NameRow>> {
+        match self.get(&EntryKey::Name(name.clone())) {
+            Some(Row::Name(row)) => Some(row),
+            _ => None,
+        }
     }
 
     /// The row of a name and its stage at height `at`; `None` for a free one.
     #[must_use]
-    pub fn name_at(&self, name: &Name, at: Height, rules: &Rules) -> Option<(&Arc<NameRow>, Stage)> {
+    pub fn name_at(&self, name: &Name, at: Height, rules: &Rules) -> Option<(Arc<NameRow>, Stage)> {
         let row = self.name(name)?;
         let stage = Stage::of(row.entry.expires, at, rules);
         (stage != Stage::Free).then_some((row, stage))
@@ -152,15 +159,19 @@ impl State {
     #[must_use]
     pub fn commitment(&self, hash: &CommitmentHash) -> Option<CommitmentEntry> {
         match self.get(&EntryKey::Commitment(*hash)) {
-            Some(Row::Commitment(entry)) => Some(*entry),
+            Some(Row::Commitment(entry)) => Some(entry),
             _ => None,
         }
     }
 
     /// The names of an owner, in order.
     pub fn names_of(&self, owner: &PublicKey) -> impl Iterator<Item = &Name> {
-        let owner = *owner;
-        self.by_owner.range((owner, Name::first())..).take_while(move |(of, _)| *of == owner).map(|(_, name)| name)
+        let (owner, head) = (*owner, head(owner));
+        let names = self.by_owner.range((head, Name::first())..).take_while(move |(of, _)| *of == head);
+        let is_his = move |name: &&Name| {
+            self.tree.of_name(name.as_bytes()).and_then(Leaf::name).is_some_and(|it| it.entry.owner == owner)
+        };
+        names.map(|(_, name)| name).filter(is_his)
     }
 
     /// The names whose entry says they expire at `height`, in order.
@@ -185,6 +196,11 @@ impl State {
     pub fn name_count(&self) -> usize {
         self.by_owner.len()
     }
+}
+
+/// The first bytes of a key: that others have the same costs time and nothing else.
+fn head(key: &PublicKey) -> u64 {
+    key.0.first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
 }
 
 /// An index of all at once: in order, each goes next to the one before.

@@ -4,40 +4,23 @@
 //! block and a reorganisation that fails is simply dropped. Hashes of inner nodes are computed once a batch,
 //! on the caller's thread: while it connects a block, the other cores check the signatures of the next ones.
 
-use std::sync::Arc;
+mod leaf;
 
-use dotp2p_chain::entry::{EntryKey, TrieKey, leaf_hash, node_hash};
-use dotp2p_chain::hash::StateRoot;
+use dotp2p_chain::entry::{EntryKey, TrieKey, node_hash};
+use dotp2p_chain::hash::{StateRoot, tag};
 use dotp2p_chain::proof::{PathEnd, TreeProof, bit};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
+use triomphe::Arc;
 
+pub use self::leaf::{Leaf, NameRef};
 use crate::row::Row;
-
-/// An entry in the tree.
-#[derive(Debug)]
-pub struct Leaf {
-    /// Its place.
-    pub trie_key: TrieKey,
-    /// Its kind and id.
-    pub key: EntryKey,
-    /// What it holds.
-    pub row: Row,
-    hash: [u8; 32],
-}
-
-impl Leaf {
-    fn new(trie_key: TrieKey, key: EntryKey, row: Row) -> Self {
-        let hash = leaf_hash(&trie_key, &row.value_hash());
-        Self { trie_key, key, row, hash }
-    }
-}
 
 #[derive(Clone, Debug, Default)]
 enum Node {
     #[default]
     Empty,
-    Leaf(Arc<Leaf>),
+    Leaf(Leaf),
     Inner(Arc<Inner>),
 }
 
@@ -52,7 +35,7 @@ impl Node {
     fn hash(&self) -> [u8; 32] {
         match self {
             Self::Empty => [0; 32],
-            Self::Leaf(leaf) => leaf.hash,
+            Self::Leaf(leaf) => leaf.hash(),
             Self::Inner(inner) => inner.hash,
         }
     }
@@ -68,23 +51,23 @@ pub const TOGETHER: usize = 64;
 trait Placed: Sync {
     fn trie_key(&self) -> &TrieKey;
     /// The leaf that is to be there, if one is.
-    fn leaf(&self) -> Option<Arc<Leaf>>;
+    fn leaf(&self) -> Option<Leaf>;
 }
 
 /// A leaf and its place, which many compare.
-pub(crate) type Item = (TrieKey, Arc<Leaf>);
+pub(crate) type Item = (TrieKey, Leaf);
 
 impl Placed for Item {
     fn trie_key(&self) -> &TrieKey {
         &self.0
     }
 
-    fn leaf(&self) -> Option<Arc<Leaf>> {
+    fn leaf(&self) -> Option<Leaf> {
         Some(self.1.clone())
     }
 }
 
-/// A row to be written, or none; its leaf is made in its turn, in place of the one before where nobody shares that.
+/// A row to be written, or none; its leaf is made in its turn.
 struct Edit<'a> {
     trie_key: TrieKey,
     key: &'a EntryKey,
@@ -96,18 +79,22 @@ impl Placed for Edit<'_> {
         &self.trie_key
     }
 
-    fn leaf(&self) -> Option<Arc<Leaf>> {
-        self.row.map(|row| Arc::new(Leaf::new(self.trie_key, self.key.clone(), row.clone())))
+    fn leaf(&self) -> Option<Leaf> {
+        self.row.map(|row| Leaf::new(&self.trie_key, self.key, row))
     }
 }
 
-/// A leaf for each of these rows, in the order of the tree, made on all cores; a key given twice keeps its last row.
+/// A leaf for each of these rows, made on all cores.
 pub(crate) fn items(rows: Vec<(EntryKey, Row)>) -> Vec<Item> {
     let item = |(key, row): (EntryKey, Row)| {
         let trie_key = key.trie_key();
-        (trie_key, Arc::new(Leaf::new(trie_key, key, row)))
+        (trie_key, Leaf::new(&trie_key, &key, &row))
     };
-    let mut items: Vec<Item> = rows.into_par_iter().map(item).collect();
+    rows.into_par_iter().map(item).collect()
+}
+
+/// These in the order of the tree; of those at one place the last stays.
+pub(crate) fn in_order(mut items: Vec<Item>) -> Vec<Item> {
     items.par_sort_by_key(|item| item.0);
     items.dedup_by(|later, kept| {
         later.0 == kept.0 && {
@@ -123,7 +110,7 @@ pub(crate) fn items(rows: Vec<(EntryKey, Row)>) -> Vec<Item> {
 pub struct StateTree(Node);
 
 impl StateTree {
-    /// The tree of what [`items`] gave, made on all cores.
+    /// The tree of what [`in_order`] gave, made on all cores.
     pub(crate) fn from_items(items: &[Item]) -> Self {
         Self(build(0, items))
     }
@@ -134,24 +121,46 @@ impl StateTree {
         StateRoot(self.0.hash())
     }
 
-    /// The row at `key`.
+    /// The leaf of an entry, whose place is `trie_key`.
     #[must_use]
-    pub fn get(&self, key: &TrieKey) -> Option<&Row> {
+    pub fn get(&self, trie_key: &TrieKey, key: &EntryKey) -> Option<&Leaf> {
+        self.towards(trie_key).filter(|leaf| leaf.is_of(key))
+    }
+
+    /// The leaf of the name `label`, whether that is one or not.
+    pub(crate) fn of_name(&self, label: &[u8]) -> Option<&Leaf> {
+        self.towards(&EntryKey::trie_key_of_name(label)).filter(|leaf| leaf.is_of_name(label))
+    }
+
+    /// The leaf at the end of the path to a place; it may be another's.
+    fn towards(&self, key: &TrieKey) -> Option<&Leaf> {
         let mut node = &self.0;
         for at in 0..=256 {
             match node {
                 Node::Empty => return None,
-                Node::Leaf(leaf) => return (leaf.trie_key == *key).then_some(&leaf.row),
+                Node::Leaf(leaf) => return Some(leaf),
                 Node::Inner(inner) => node = if bit(key, at) { &inner.right } else { &inner.left },
             }
         }
         None
     }
 
-    /// The rows at several keys, each into its place; `found` has as many.
+    /// The leaves of several names, each into its place; `found` has as many.
+    pub(crate) fn of_names<'t>(&'t self, labels: &[&[u8]], found: &mut [Option<&'t Leaf>]) {
+        for (labels, found) in labels.chunks(TOGETHER).zip(found.chunks_mut(TOGETHER)) {
+            let key = |at: usize| labels.get(at).map(|label| EntryKey::trie_key_of_name(label)).unwrap_or_default();
+            let keys: [TrieKey; TOGETHER] = std::array::from_fn(key);
+            self.towards_all(keys.get(..labels.len()).unwrap_or_default(), found);
+            for (label, place) in labels.iter().zip(found) {
+                *place = place.filter(|leaf| leaf.is_of_name(label));
+            }
+        }
+    }
+
+    /// The leaves at the ends of the paths to several places; `found` has as many.
     ///
     /// All go down together, a level at a time: of one alone the processor would wait for the memory at every level.
-    pub fn get_all<'t>(&'t self, keys: &[TrieKey], found: &mut [Option<&'t Row>]) {
+    fn towards_all<'t>(&'t self, keys: &[TrieKey], found: &mut [Option<&'t Leaf>]) {
         for (keys, found) in keys.chunks(TOGETHER).zip(found.chunks_mut(TOGETHER)) {
             let mut nodes = [&self.0; TOGETHER];
             for at in 0..=256 {
@@ -166,11 +175,8 @@ impl StateTree {
                     break;
                 }
             }
-            for ((key, node), place) in keys.iter().zip(nodes).zip(found) {
-                *place = match node {
-                    Node::Leaf(leaf) if leaf.trie_key == *key => Some(&leaf.row),
-                    _ => None,
-                };
+            for (node, place) in nodes.into_iter().zip(found) {
+                *place = if let Node::Leaf(leaf) = node { Some(leaf) } else { None };
             }
         }
     }
@@ -190,12 +196,11 @@ impl StateTree {
         loop {
             match node {
                 Node::Empty => return TreeProof { siblings, end: PathEnd::Nothing },
-                Node::Leaf(leaf) if leaf.trie_key == *key => {
-                    return TreeProof { siblings, end: PathEnd::Entry(leaf.row.value()) };
-                }
                 Node::Leaf(leaf) => {
-                    let value_hash = leaf.row.value_hash();
-                    return TreeProof { siblings, end: PathEnd::Other { key: leaf.trie_key, value_hash } };
+                    let (found, value) = (leaf.trie_key(), leaf.value());
+                    let other = || PathEnd::Other { key: found, value_hash: tag::VALUE.hash(&[value]) };
+                    let end = if found == *key { PathEnd::Entry(value.to_vec()) } else { other() };
+                    return TreeProof { siblings, end };
                 }
                 Node::Inner(inner) => {
                     let right = bit(key, siblings.len());
@@ -207,6 +212,11 @@ impl StateTree {
         }
     }
 
+    /// Every entry, in the order of the tree.
+    pub fn entries(&self) -> impl Iterator<Item = (EntryKey, Row)> {
+        self.leaves().filter_map(|leaf| Some((leaf.key()?, leaf.row()?)))
+    }
+
     /// Every leaf, in the order of the tree.
     pub fn leaves(&self) -> impl Iterator<Item = &Leaf> {
         let mut stack = vec![&self.0];
@@ -214,7 +224,7 @@ impl StateTree {
             loop {
                 match stack.pop()? {
                     Node::Empty => {}
-                    Node::Leaf(leaf) => return Some(leaf.as_ref()),
+                    Node::Leaf(leaf) => return Some(leaf),
                     Node::Inner(inner) => stack.extend([&inner.right, &inner.left]),
                 }
             }
@@ -229,18 +239,10 @@ fn update(node: Node, depth: usize, edits: &[Edit<'_>]) -> Node {
     }
     match node {
         Node::Empty => build(depth, edits),
-        Node::Leaf(mut leaf) => {
-            if let [Edit { trie_key, row: Some(row), .. }] = edits
-                && *trie_key == leaf.trie_key
-                && let Some(unshared) = Arc::get_mut(&mut leaf)
-            {
-                unshared.row = (*row).clone();
-                unshared.hash = leaf_hash(trie_key, &row.value_hash());
-                return Node::Leaf(leaf);
-            }
-            let is_among = edits.binary_search_by(|edit| edit.trie_key.cmp(&leaf.trie_key)).is_ok();
+        Node::Leaf(leaf) => {
+            let is_among = edits.iter().any(|edit| leaf.is_of(edit.key));
             let built = build(depth, edits);
-            if is_among { built } else { insert(built, depth, leaf) }
+            if is_among { built } else { insert(built, depth, (leaf.trie_key(), leaf)) }
         }
         Node::Inner(mut inner) => {
             let (left, right) = {
@@ -255,10 +257,10 @@ fn update(node: Node, depth: usize, edits: &[Edit<'_>]) -> Node {
 }
 
 /// The node that `node` at `depth` becomes with one leaf more, whose place is free.
-fn insert(node: Node, depth: usize, leaf: Arc<Leaf>) -> Node {
+fn insert(node: Node, depth: usize, leaf: Item) -> Node {
     let (reuse, left, right) = match node {
-        Node::Empty => return Node::Leaf(leaf),
-        Node::Leaf(other) if bit(&other.trie_key, depth) => (None, Node::Empty, Node::Leaf(other)),
+        Node::Empty => return Node::Leaf(leaf.1),
+        Node::Leaf(other) if bit(&other.trie_key(), depth) => (None, Node::Empty, Node::Leaf(other)),
         Node::Leaf(other) => (None, Node::Leaf(other), Node::Empty),
         Node::Inner(mut inner) => {
             let unshared = Arc::make_mut(&mut inner);
@@ -266,7 +268,7 @@ fn insert(node: Node, depth: usize, leaf: Arc<Leaf>) -> Node {
             (Some(inner), left, right)
         }
     };
-    if bit(&leaf.trie_key, depth) {
+    if bit(&leaf.0, depth) {
         join(reuse, left, insert(right, depth + 1, leaf))
     } else {
         join(reuse, insert(left, depth + 1, leaf), right)
@@ -315,22 +317,29 @@ fn join(reuse: Option<Arc<Inner>>, left: Node, right: Node) -> Node {
 
 #[cfg(test)]
 mod tests {
+    use dotp2p_chain::name::Name;
+
     use super::*;
 
-    /// More keys than go down together, every other of an entry that is not there.
+    /// More names than go down together, every other of an entry that is not there.
     #[test]
     fn what_is_looked_up_together_is_what_each_alone_gives() {
-        let key = |level: u64| EntryKey::Reward(dotp2p_chain::height::Height(u32::try_from(level).unwrap_or_default()));
+        let label = |at: u64| format!("name-{at}");
+        let key = |at: u64| EntryKey::Name(label(at).parse().unwrap_or_else(|_| Name::first()));
         let rows = (0..300).step_by(2).map(|at| (key(at), Row::Level(at))).collect();
-        let tree = StateTree::from_items(&items(rows));
-        let keys: Vec<TrieKey> = (0..300).map(|at| key(at).trie_key()).collect();
-        let mut found = vec![None; keys.len()];
-        tree.get_all(&keys, &mut found);
-        let alone: Vec<Option<&Row>> = keys.iter().map(|key| tree.get(key)).collect();
-        assert_eq!(found, alone);
-        assert_eq!(found.iter().flatten().count(), 150);
+        let tree = StateTree::from_items(&in_order(items(rows)));
+        let labels: Vec<String> = (0..300).map(label).collect();
+        let labels: Vec<&[u8]> = labels.iter().map(String::as_bytes).collect();
+        let value = |leaf: Option<&Leaf>| leaf.map(|leaf| leaf.value().to_vec());
+        let mut found = vec![None; labels.len()];
+        tree.of_names(&labels, &mut found);
+        let found: Vec<_> = found.into_iter().map(value).collect();
+        let alone: Vec<_> = labels.iter().map(|label| value(tree.of_name(label))).collect();
+        let expected: Vec<_> = (0..300u64).map(|at| (at % 2 == 0).then(|| at.to_le_bytes().to_vec())).collect();
+        assert_eq!((&found, &alone), (&expected, &expected));
         let empty = StateTree::default();
-        empty.get_all(&keys, &mut found);
+        let mut found = vec![tree.of_name(b"name-0"); labels.len()];
+        empty.of_names(&labels, &mut found);
         assert!(found.iter().all(Option::is_none));
     }
 }

@@ -28,6 +28,7 @@ pub use self::block_files::{BlockFiles, BlockWriter, End, Place, RecordKind};
 use self::database::DatabaseFiles;
 use crate::row::Row;
 use crate::state::State;
+use crate::state_tree::{Item, Leaf};
 use crate::view::Change;
 
 /// The number of this release's layout on disk.
@@ -161,14 +162,14 @@ pub struct Loaded {
     /// What is stored once.
     pub meta: Meta,
     /// What the state is made of.
-    rows: Vec<(EntryKey, Row)>,
+    items: Vec<Item>,
     indexed: tx_index::Indexed,
 }
 
 impl Loaded {
     /// Adds what stood behind it in the database.
     fn append(&mut self, mut behind: Self) {
-        self.rows.append(&mut behind.rows);
+        self.items.append(&mut behind.items);
         self.chain.append(&mut behind.chain);
         self.heads.append(&mut behind.heads);
         self.indexed.append(behind.indexed);
@@ -219,7 +220,7 @@ impl Store {
             || {
                 let copy = state_file::read(dir);
                 database::warm(&db_dir);
-                copy.map(|(tip, rows)| (tip, State::from_rows(rows)))
+                copy.map(|(tip, items)| (tip, State::from_items(items)))
             },
         );
         let db = db.map_err(|error| database::error(&db_dir, error))?;
@@ -244,8 +245,8 @@ impl Store {
         {
             (loaded.state, self.copied) = (state, tip);
         } else {
-            let rows = self.load_ranges(schema::state_ranges(&self.db))?.rows;
-            loaded.state = State::from_rows(rows);
+            let items = self.load_ranges(schema::state_ranges(&self.db))?.items;
+            loaded.state = State::from_items(items);
         }
         if let Some(value) = self.db.get(schema::meta_key()).map_err(|error| self.database(error))? {
             loaded.meta = schema::decode_meta(&value).map_err(|what| self.damaged(what))?;
@@ -347,13 +348,13 @@ impl Store {
     pub fn copy_state<'a>(
         &mut self,
         tip: &BlockHash,
-        rows: impl Iterator<Item = (&'a EntryKey, &'a Row)>,
+        leaves: impl Iterator<Item = &'a Leaf>,
     ) -> Result<(), StoreError> {
         if self.copied == Some(*tip) {
             return Ok(());
         }
         self.copied = None;
-        state_file::write(&self.dir, tip, rows)
+        state_file::write(&self.dir, tip, leaves)
             .map_err(|error| StoreError::Io { path: self.dir.join("state.dat"), error })?;
         self.copied = Some(*tip);
         Ok(())

@@ -71,7 +71,7 @@ impl<'a> View<'a> {
         }
         let place = self.slots.len();
         let trie_key = key.trie_key();
-        let before = self.base.get_at(&trie_key).cloned();
+        let before = self.base.get_at(&trie_key, key);
         self.slots.push(Slot { key: key.clone(), trie_key, now: before.clone(), before });
         self.places.insert(key.clone(), place);
         place

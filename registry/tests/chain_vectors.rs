@@ -27,8 +27,7 @@ fn bytes(value: &Value) -> Vec<u8> {
 }
 
 fn entries(state: &State) -> BTreeMap<String, String> {
-    let leaves = state.tree().leaves();
-    leaves.map(|leaf| (to_hex(&leaf.key.bytes()), to_hex(&leaf.row.value()))).collect()
+    state.tree().entries().map(|(key, row)| (to_hex(&key.bytes()), to_hex(&row.value()))).collect()
 }
 
 fn run(chain: &str) {
@@ -92,22 +91,25 @@ fn connect(states: &HashMap<BlockHash, State>, block: &Block, event: &Value, par
 
 /// Every look-up says what the leaves say.
 fn looks_up(state: &State, height: Height, params: &Params, comment: &str) {
-    let leaves: Vec<(&EntryKey, &Row)> = state.tree().leaves().map(|leaf| (&leaf.key, &leaf.row)).collect();
+    let entries: Vec<(EntryKey, Row)> = state.tree().entries().collect();
     let mut by_owner = BTreeMap::<PublicKey, Vec<_>>::new();
     let mut by_expiry = BTreeMap::<Height, Vec<_>>::new();
     let mut by_commit = BTreeMap::<Height, Vec<_>>::new();
     let mut level = LEVEL_START;
-    for (key, row) in leaves {
-        assert_eq!(state.get(key), Some(row), "{comment}");
+    for (key, row) in &entries {
+        assert_eq!(state.get(key).as_ref(), Some(row), "{comment}");
         match (key, row) {
             (EntryKey::Account(key), Row::Account(account)) => {
                 assert_eq!(state.account(key), Some(*account), "{comment}");
                 by_owner.entry(*key).or_default();
             }
             (EntryKey::Name(name), Row::Name(row)) => {
-                assert_eq!(state.name(name), Some(row), "{comment}");
+                assert_eq!(state.name(name).as_ref(), Some(row), "{comment}");
                 // Who is free at this height was removed with its block.
-                assert!(state.name_at(name, height, &params.rules).is_some_and(|(found, _)| found == row), "{comment}");
+                assert!(
+                    state.name_at(name, height, &params.rules).is_some_and(|(found, _)| found == *row),
+                    "{comment}"
+                );
                 by_owner.entry(row.entry.owner).or_default().push(name);
                 by_expiry.entry(row.entry.expires).or_default().push(name);
             }

@@ -47,7 +47,7 @@ impl<N: Node> NameApiServer for Rpc<N> {
         };
         let names = owners.iter().flat_map(|owner| reader.state.names_of(owner));
         let held = names.filter_map(|name| reader.name(name).map(|(row, stage)| (name, row, stage)));
-        let mut list: Vec<_> = held.map(|(name, row, stage)| summary(&reader, name, row, stage)).collect();
+        let mut list: Vec<_> = held.map(|(name, row, stage)| summary(&reader, name, &row, stage)).collect();
         list.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(list)
     }
@@ -189,10 +189,10 @@ fn show(reader: &Reader, name: &Name, at: Height) -> RpcResult<NameInfo> {
     let params = &reader.params;
     let state = if at == reader.tip { reader.state.clone() } else { reader.state_at(at)? };
     let found = state.name_at(name, at, &params.rules);
-    let stage = found.map_or(Stage::Free, |(_, stage)| stage);
+    let (row, stage) = found.map_or((None, Stage::Free), |(row, stage)| (Some(row), stage));
     let held = matches!(stage, Stage::Active | Stage::Grace);
     let pending = !held && at == reader.tip && is_claimed(reader, name);
-    let row = found.map(|(row, _)| row);
+    let row = row.as_ref();
     let address = |key: &PublicKey| shape::address(key, params);
     let entry = row.map(|row| &row.entry);
     let records = row.map(|row| args::stored_records(&row.records, name, params)).unwrap_or_default();

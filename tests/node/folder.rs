@@ -7,6 +7,7 @@ use dotp2p_chain::entry::EntryKey;
 use dotp2p_chain::height::Height;
 use dotp2p_chain::params::Params;
 use dotp2p_registry::row::Row;
+use dotp2p_registry::state::State;
 use dotp2p_registry::store::{Commit, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -201,8 +202,8 @@ async fn the_copy_of_the_state_is_read_where_it_is_of_the_tip_and_whole() {
     let (mut store, loaded) = Store::open(dir, &params, false).unwrap();
     let (tip, before) = (loaded.chain.last().unwrap().hash, loaded.chain[1].hash);
     let root = loaded.state.root();
-    let changed: Vec<(EntryKey, Row)> = vec![(EntryKey::Level, Row::Level(7))];
-    let changed = || changed.iter().map(|(key, row)| (key, row));
+    let changed = State::from_rows(vec![(EntryKey::Level, Row::Level(7))]);
+    let changed = || changed.tree().leaves();
     let written = std::fs::read(&path).unwrap();
     store.copy_state(&tip, changed()).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), written, "it was there already and is not written again");

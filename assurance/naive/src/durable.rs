@@ -76,6 +76,6 @@ impl Durable {
         self.store = None;
         let (store, loaded) = Store::open(self.dir.path(), params, false).expect("a closed store opens again");
         self.store = Some(store);
-        loaded.state.tree().leaves().map(|leaf| (leaf.key.clone(), leaf.row.clone())).collect()
+        loaded.state.tree().entries().collect()
     }
 }

@@ -112,13 +112,11 @@ impl Real {
 
 /// Every row of a state.
 pub fn rows(state: &State) -> Vec<(EntryKey, Row)> {
-    state.tree().leaves().map(|leaf| (leaf.key.clone(), leaf.row.clone())).collect()
+    state.tree().entries().collect()
 }
 
 fn same_rows(a: &State, b: &State) -> bool {
-    let (a, b) = (a.tree().leaves(), b.tree().leaves());
-    let pairs = |leaf: &dotp2p_registry::state_tree::Leaf| (leaf.trie_key, leaf.key.clone(), leaf.row.clone());
-    a.map(pairs).eq(b.map(pairs))
+    a.tree().entries().eq(b.tree().entries())
 }
 
 /// A block that says what the ledger looks at: height, state root, coinbase, transactions.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChainRow, Commit, End, FORMAT, HeadRow, Loaded, Meta, Place, StoreError, block_files};
 use crate::row::Row;
+use crate::state_tree::Leaf;
 
 /// A row of the state, by kind and id.
 const STATE: u8 = b's';
@@ -60,8 +61,8 @@ pub(super) fn load(loaded: &mut Loaded, key: &[u8], value: &[u8]) -> Result<(), 
     match *kind {
         STATE => {
             let key = EntryKey::from_bytes(id).ok_or("an entry's key does not decode")?;
-            let row = Row::decode(&key, value).map_err(|error| format!("an entry does not decode: {error}"))?;
-            loaded.rows.push((key, row));
+            let item = Leaf::stored(&key, value).map_err(|error| format!("an entry does not decode: {error}"))?;
+            loaded.items.push(item);
         }
         CHAIN => {
             let height = id.try_into().map(u32::from_be_bytes).map_err(|_| "a height's key does not decode")?;

@@ -16,7 +16,7 @@ use dotp2p_chain::hash::{BlockHash, sha256};
 use parity_scale_codec::{Decode, Encode};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
-use crate::row::Row;
+use crate::state_tree::{Item, Leaf};
 
 const NAME: &str = "state.dat";
 const DRAFT: &str = "state.dat.new";
@@ -27,16 +27,10 @@ const PART_HEAD_LEN: usize = 4 + 8;
 /// Bytes from which on a part ends; a row of full records more is the most that one has.
 const PART: usize = 1 << 20;
 
-type Rows = Vec<(EntryKey, Row)>;
-
 /// Writes the rows of the state at `tip`, durably, in place of the file that is there.
-pub(super) fn write<'a>(
-    dir: &Path,
-    tip: &BlockHash,
-    rows: impl Iterator<Item = (&'a EntryKey, &'a Row)>,
-) -> io::Result<()> {
+pub(super) fn write<'a>(dir: &Path, tip: &BlockHash, leaves: impl Iterator<Item = &'a Leaf>) -> io::Result<()> {
     let draft = dir.join(DRAFT);
-    let written = write_to(&draft, tip, rows).and_then(|()| fs::rename(&draft, dir.join(NAME)));
+    let written = write_to(&draft, tip, leaves).and_then(|()| fs::rename(&draft, dir.join(NAME)));
     if let Err(error) = written {
         // Room that others may need.
         remove_draft(dir)?;
@@ -45,18 +39,16 @@ pub(super) fn write<'a>(
     File::open(dir)?.sync_all()
 }
 
-fn write_to<'a>(path: &Path, tip: &BlockHash, rows: impl Iterator<Item = (&'a EntryKey, &'a Row)>) -> io::Result<()> {
+fn write_to<'a>(path: &Path, tip: &BlockHash, leaves: impl Iterator<Item = &'a Leaf>) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     file.write_all(&MAGIC)?;
     file.write_all(&tip.0)?;
     let (mut part, mut bytes, mut index) = (Vec::with_capacity(PART + PART / 4), Vec::new(), 0);
-    for (key, row) in rows {
-        key.bytes_to(&mut bytes);
+    for leaf in leaves {
+        leaf.key_to(&mut bytes);
         bytes.as_slice().encode_to(&mut part);
         bytes.clear();
-        row.encode_to(&mut bytes);
-        bytes.as_slice().encode_to(&mut part);
-        bytes.clear();
+        leaf.row_bytes().encode_to(&mut part);
         if part.len() >= PART {
             write_part(&mut file, tip, index, &part)?;
             part.clear();
@@ -110,7 +102,7 @@ fn remove_file(path: &Path) -> io::Result<()> {
 }
 
 /// The tip and the rows in the file; `None` where there is none, or, with a warning, where it is damaged.
-pub(super) fn read(dir: &Path) -> Option<(BlockHash, Rows)> {
+pub(super) fn read(dir: &Path) -> Option<(BlockHash, Vec<Item>)> {
     match read_from(&dir.join(NAME)) {
         Ok(read) => Some(read),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -122,7 +114,7 @@ pub(super) fn read(dir: &Path) -> Option<(BlockHash, Rows)> {
     }
 }
 
-fn read_from(path: &Path) -> io::Result<(BlockHash, Rows)> {
+fn read_from(path: &Path) -> io::Result<(BlockHash, Vec<Item>)> {
     let file = File::open(path)?;
     let mut head = [0; HEAD_LEN];
     file.read_exact_at(&mut head, 0)?;
@@ -139,12 +131,12 @@ fn read_from(path: &Path) -> io::Result<(BlockHash, Rows)> {
         if checksum(&tip, index, &part) != sum {
             return Err(damaged());
         }
-        rows(&part).ok_or_else(damaged)
+        items(&part).ok_or_else(damaged)
     });
-    let read: Vec<Rows> = read.collect::<io::Result<_>>()?;
-    let mut rows = Vec::with_capacity(read.iter().map(Vec::len).sum());
-    read.into_iter().for_each(|mut part| rows.append(&mut part));
-    Ok((tip, rows))
+    let read: Vec<Vec<Item>> = read.collect::<io::Result<_>>()?;
+    let mut items = Vec::with_capacity(read.iter().map(Vec::len).sum());
+    read.into_iter().for_each(|mut part| items.append(&mut part));
+    Ok((tip, items))
 }
 
 /// Where each part's bytes begin, how many there are, and their checksum.
@@ -167,14 +159,13 @@ fn parts(file: &File) -> io::Result<Vec<(u64, usize, [u8; 8])>> {
     }
 }
 
-fn rows(mut part: &[u8]) -> Option<Rows> {
-    let mut rows = Vec::new();
+fn items(mut part: &[u8]) -> Option<Vec<Item>> {
+    let mut items = Vec::new();
     while !part.is_empty() {
         let key = EntryKey::from_bytes(slice(&mut part)?)?;
-        let row = Row::decode(&key, slice(&mut part)?).ok()?;
-        rows.push((key, row));
+        items.push(Leaf::stored(&key, slice(&mut part)?).ok()?);
     }
-    Some(rows)
+    Some(items)
 }
 
 /// What an encoded vector of bytes holds, without a vector.
@@ -190,6 +181,10 @@ mod tests {
     use dotp2p_chain::height::Height;
 
     use super::*;
+    use crate::row::Row;
+    use crate::state_tree;
+
+    type Rows = Vec<(EntryKey, Row)>;
 
     const TIP: BlockHash = BlockHash([7; 32]);
 
@@ -205,7 +200,8 @@ mod tests {
     }
 
     fn written(dir: &Path, rows: &Rows) {
-        write(dir, &TIP, rows.iter().map(|(key, row)| (key, row))).unwrap();
+        let items = state_tree::in_order(state_tree::items(rows.clone()));
+        write(dir, &TIP, items.iter().map(|(_, leaf)| leaf)).unwrap();
     }
 
     #[test]
@@ -216,7 +212,11 @@ mod tests {
         for count in [0, 1, 1_000, 50_000] {
             let rows = rewards(count);
             written(dir.path(), &rows);
-            assert_eq!(read(dir.path()), Some((TIP, rows)));
+            let (tip, items) = read(dir.path()).unwrap();
+            assert!(items.is_sorted_by_key(|item| item.0));
+            let mut read: Rows = items.iter().map(|(_, leaf)| (leaf.key().unwrap(), leaf.row().unwrap())).collect();
+            read.sort_by(|a, b| a.0.cmp(&b.0));
+            assert_eq!((tip, read), (TIP, rows));
         }
         let parts = parts(&File::open(dir.path().join(NAME)).unwrap()).unwrap();
         assert_eq!(parts.len(), 4, "full ones, the rest, and the end");
@@ -233,9 +233,9 @@ mod tests {
             let mut flipped = whole.clone();
             flipped[at] ^= 1 << (at % 8);
             fs::write(&path, &flipped).unwrap();
-            assert_eq!(read(dir.path()), None, "byte {at} flipped");
+            assert!(read(dir.path()).is_none(), "byte {at} flipped");
             fs::write(&path, &whole[..at]).unwrap();
-            assert_eq!(read(dir.path()), None, "cut off after {at} bytes");
+            assert!(read(dir.path()).is_none(), "cut off after {at} bytes");
         }
     }
 
@@ -254,7 +254,7 @@ mod tests {
         let last_missing = [&whole[..third], &whole[whole.len() - PART_HEAD_LEN..]].concat();
         for damaged in [swapped, missing, last_missing] {
             fs::write(&path, damaged).unwrap();
-            assert_eq!(read(dir.path()), None);
+            assert!(read(dir.path()).is_none());
         }
     }
 }

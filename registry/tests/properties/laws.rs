@@ -195,7 +195,7 @@ impl Chain {
             let Some(row) = before.name(&name(number)) else { continue };
             let free = Stage::of(row.entry.expires, height, &self.params.rules) == Stage::Free;
             let kept = view.name(&name(number));
-            assert_eq!(kept.as_ref(), Some(row).filter(|_| !free), "at {height}");
+            assert_eq!(kept, Some(row).filter(|_| !free), "at {height}");
         }
     }
 
@@ -256,7 +256,7 @@ fn without_place(row: Row) -> Row {
 }
 
 fn rows(state: &State) -> Vec<(EntryKey, Row)> {
-    state.tree().leaves().map(|leaf| (leaf.key.clone(), leaf.row.clone())).collect()
+    state.tree().entries().collect()
 }
 
 /// What can be looked up otherwise than by key.

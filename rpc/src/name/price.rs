@@ -13,13 +13,13 @@ use crate::types::{Coins, NamePrice, PriceKind};
 pub(super) fn price(reader: &Reader, typed: &Typed, years: u8) -> NamePrice {
     let (name, level, next) = (&typed.name, reader.state.level(), reader.tip.next());
     let found = reader.state.name_at(name, next, &reader.params.rules);
-    let stage = found.map_or(Stage::Free, |(_, stage)| stage);
+    let stage = found.as_ref().map_or(Stage::Free, |(_, stage)| *stage);
     let years_burn = |years| renew_burn(name, years).unwrap_or(Amount::MAX);
     let none = Amount::ZERO;
     let (kind, [commit, claim, premium, renew]) = match stage {
         Stage::Active | Stage::Grace => (PriceKind::Renewal, [none, none, none, years_burn(years)]),
         Stage::Released | Stage::Free => {
-            let premium = premium(found.map(|(row, _)| &row.entry), next, &reader.params.rules);
+            let premium = premium(found.as_ref().map(|(row, _)| &row.entry), next, &reader.params.rules);
             let claim = claim_burn(name, level, none).unwrap_or(Amount::MAX);
             (PriceKind::Registration, [commit_burn(level), claim, premium, years_burn(years.saturating_sub(1))])
         }

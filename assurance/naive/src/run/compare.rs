@@ -75,7 +75,7 @@ pub(super) fn states(real: &State, naive: &naive::State) -> Result<(), String> {
 /// Every entry.
 pub(super) fn entries(real: &State, naive: &naive::State) -> Result<(), String> {
     let entries: BTreeMap<Vec<u8>, Vec<u8>> =
-        real.tree().leaves().map(|leaf| (leaf.key.bytes(), leaf.row.value())).collect();
+        real.tree().entries().map(|(key, row)| (key.bytes(), row.value())).collect();
     let expected = naive.entries();
     if entries != expected {
         let all: BTreeSet<&Vec<u8>> = entries.keys().chain(expected.keys()).collect();
