@@ -36,6 +36,7 @@ use std::time::Instant;
 use hickory_proto::rr::Name as DnsName;
 use rustls::ClientConfig;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::extended::ExtendedError;
 use cache::Cache;
@@ -46,7 +47,7 @@ use flights::{Flights, Waiting};
 pub(crate) use query::Outside;
 use server::Server;
 use system::Files;
-pub(crate) use told::{Told, is_inside};
+pub(crate) use told::{Told, is_inside, is_proof};
 use upstream::Transport;
 
 /// Bytes of what was told that are kept.
@@ -54,6 +55,8 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// Questions that wait for upstreams at once: of all clients, and of one.
 const WAITING_MAX: usize = 1_000;
 const WAITING_PER_CLIENT: usize = 100;
+/// Queries to upstreams at once: a process has a thousand files on most systems, peers and TCP among them.
+const SOCKETS_MAX: usize = 256;
 
 /// Why there is no answer from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +97,8 @@ pub struct Forwarder {
     cache: Cache,
     flights: Arc<Flights>,
     waiting: Arc<Waiting>,
+    /// Queries that may be on their way, each with a socket: files are few, and others need them too.
+    sockets: Semaphore,
     sent: AtomicU64,
     loops: AtomicU64,
     clock: Clock,
@@ -158,6 +163,7 @@ impl Forwarder {
             cache: Cache::new(CACHE_BYTES),
             flights: Arc::default(),
             waiting: Arc::new(Waiting::new(WAITING_MAX, WAITING_PER_CLIENT)),
+            sockets: Semaphore::new(SOCKETS_MAX),
             sent: AtomicU64::new(0),
             loops: AtomicU64::new(0),
             clock,

@@ -12,7 +12,7 @@ use hickory_proto::rr::Name as DnsName;
 use crate::answer::{Answer, MAX_LINKS, Question, Rr};
 use crate::authority::{AnswerError, Authority};
 use crate::extended::{self, ExtendedError};
-use crate::forward::{Failure, Forwarder, Outside, Place, Told, is_inside};
+use crate::forward::{Failure, Forwarder, Outside, Place, Told, is_inside, is_proof};
 use crate::rdata::{rtype, target};
 use crate::zone::Zone;
 
@@ -156,18 +156,23 @@ impl Resolving {
         errors.extend(told.errors);
         ours.rcode = told.rcode;
         ours.answer.extend(told.answer);
+        let kept = proofs(ours);
         (ours.authority, ours.additional, ours.required) = (told.authority, told.additional, 0);
         if ours.rcode == ResponseCode::ServFail {
             (ours.aa, *ad) = (false, false);
             ours.answer.clear();
+            return Ok(());
         }
+        add_missing(&mut ours.authority, kept);
         let Some(name) = told.leads_to.filter(|name| self.may_go_on(name)) else { return Ok(()) };
         let question = Question { name, qtype: self.qtype, qclass: IN };
         let zone = self.authority.answer(&*self.zone, &question, self.asker.dnssec_ok)?;
         let ours = &mut self.resolved.answer;
         ours.rcode = zone.rcode;
         ours.answer.extend(zone.answer);
+        let kept = proofs(ours);
         (ours.authority, ours.additional, ours.required) = (zone.authority, zone.additional, zone.required);
+        add_missing(&mut ours.authority, kept);
         if self.ways_out < WAYS_OUT_MAX {
             self.next = self.way_out();
         }
@@ -195,6 +200,19 @@ impl Resolving {
         self.resolved.ad = false;
         self.resolved.errors.push(ExtendedError::of(failure));
         self.resolved
+    }
+}
+
+/// What an answer proves not to be there, which what follows in the chain does not take back.
+fn proofs(answer: &mut Answer) -> Vec<Rr> {
+    std::mem::take(&mut answer.authority).into_iter().filter(is_proof).collect()
+}
+
+fn add_missing(section: &mut Vec<Rr>, more: Vec<Rr>) {
+    for rr in more {
+        if !section.contains(&rr) {
+            section.push(rr);
+        }
     }
 }
 

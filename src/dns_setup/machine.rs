@@ -131,8 +131,8 @@ impl Machine {
         files::read(&self.root, path)
     }
 
-    /// What remains to be done so that everything is as `changes` say, and whatever else is ours as it was before; in the
-    /// order of paths. With no changes: how all is undone.
+    /// What remains to be done so that everything is as `changes` say, and whatever else is ours as it was before: first
+    /// what is made, then what is changed, then what is removed. With no changes: how all is undone.
     pub fn steps(&self, changes: &[Change]) -> Result<Vec<Step>, ApplyError> {
         let ours = self.manifest.iter().flat_map(|manifest| &manifest.files);
         let paths: BTreeSet<&Path> =
@@ -149,6 +149,12 @@ impl Machine {
                 steps.push(Step { path: path.to_owned(), now, then });
             }
         }
+        // What is included comes before what includes it, and goes after: cut short between two, a resolver still starts.
+        steps.sort_by_key(|step| match (&step.now, &step.then) {
+            (None, _) => 0,
+            (Some(_), Some(_)) => 1,
+            (Some(_), None) => 2,
+        });
         Ok(steps)
     }
 

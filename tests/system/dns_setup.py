@@ -29,6 +29,8 @@ ROOT_ANCHOR = ". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683
 PACKAGES = {"unbound-checkconf": "unbound", "dnsmasq": "dnsmasq-base", "named-checkconf": "bind9", "dig": "bind9-dnsutils"}
 UNPACKED = ["dnsmasq", "systemd-resolved"]
 INSIDE = "DOTP2P_DNS_SETUP_INSIDE"
+# Those that check signatures where they have an anchor.
+CHECKING = {"unbound-debian", "unbound-bare", "dnsmasq-dnssec", "bind-debian", "bind-one-file", "bind-port-53", "resolved"}
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
@@ -180,11 +182,17 @@ class Layout:
             self.validate()
             setup(self.root, "--undo", "--yes")
             assert tree(self.root) == before, f"{self.name}: --undo left something"
-        setup(self.root, *words, "--anchor", "none")
-        links = self.resolve()
-        setup(self.root, "--undo", "--yes")
-        assert tree(self.root) == before
-        asks = [link["seen"] for name, link in links.items() if name.endswith("asks the node")]
+        asks = []
+        # Without an anchor, and with the node's own, which is the default.
+        for anchor in (("--anchor", "none"), ()):
+            setup(self.root, *words, *anchor)
+            links = self.resolve()
+            setup(self.root, "--undo", "--yes")
+            assert tree(self.root) == before
+            seen = [link["seen"] for name, link in links.items() if name.endswith("asks the node")]
+            is_checked = any("signatures checked" in it for it in seen)
+            assert is_checked == (not anchor and self.name in CHECKING), f"{self.name} {anchor}: {seen}"
+            asks += seen
         print(f"{self.name}: set up, {'checked, ' if self.checker else ''}resolves ({'; '.join(asks)}), undone to the byte", flush=True)
 
 
@@ -282,6 +290,7 @@ def main():
             layout.all()
     if not names:
         wrong_anchor(layouts[0])
+        wrong_anchor(layouts[3])
         wrong_anchor(layouts[6])
         running_bind(layouts[5])
         without_rights(layouts[0], world)

@@ -10,8 +10,8 @@ use hickory_proto::rr::Name as DnsName;
 const HEADER_LEN: usize = 12;
 /// Bytes over UDP that are asked for (RFC 9715).
 const PAYLOAD: u16 = 1_232;
-/// Letters in a name below which its case says too little to tell that it came round.
-const MARK_LETTERS: usize = 8;
+/// Letters in a name below which its case says too little to tell that it came round: somebody could send every way to write it.
+const MARK_LETTERS: usize = 14;
 
 /// What others are asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -20,6 +20,8 @@ use crate::extended::ExtendedError;
 const DEADLINE: Duration = Duration::from_secs(4);
 /// Queries for one question, to all upstreams together.
 const QUERIES_MAX: usize = 8;
+/// Queries for one question to one upstream (RFC 9520 3.1).
+const QUERIES_EACH: usize = 3;
 /// How long a failure is kept (RFC 9520), in seconds.
 const FAILURE_TTL: u32 = 1;
 
@@ -28,6 +30,8 @@ impl Forwarder {
     pub(super) async fn race(&self, servers: Vec<Arc<Server>>, question: &Outside, tld: &str) -> Forwarded {
         let now = (self.clock)();
         let Some(mut queue) = in_order(servers, now) else { return Err(Failure::NoUpstream) };
+        queue.truncate(QUERIES_MAX);
+        let most = QUERIES_MAX.min(QUERIES_EACH * queue.len());
         let (count, mut last) =
             (queue.len(), if queue.is_empty() { Err(Failure::Loop) } else { Err(Failure::Unreachable) });
         let mut asked: Vec<(Arc<Server>, Instant)> = Vec::new();
@@ -43,7 +47,7 @@ impl Forwarder {
                 self.lost(&asked);
                 return last.map(failed);
             }
-            if is_due && queries < QUERIES_MAX {
+            if is_due && queries < most {
                 // When all were asked, those that are silent are asked again: a packet may be lost.
                 let again = || asked.get(queries % asked.len().max(1)).map(|(server, _)| server.clone());
                 if let Some(server) = queue.pop_front().or_else(again) {
@@ -72,7 +76,7 @@ impl Forwarder {
                         due = tokio::time::Instant::now();
                     }
                 }
-                () = sleep_until(due), if queries < QUERIES_MAX || last.is_ok() => {}
+                () = sleep_until(due), if queries < most || last.is_ok() => {}
                 () = &mut deadline => {
                     self.lost(&asked);
                     return last.map(failed);
@@ -100,13 +104,15 @@ impl Forwarder {
                 None => std::future::pending().await,
             }
         };
+        // Whoever waits here is not asking yet; the race has its deadline.
+        let _socket = self.sockets.acquire().await.map_err(|_| Failure::Unreachable)?;
         self.sent.fetch_add(1, Ordering::Relaxed);
         let asked_at = Instant::now();
         let reply = tokio::select! {
             reply = server.ask(&query) => reply,
             () = came_round => {
                 self.loops.fetch_add(1, Ordering::Relaxed);
-                server.loops((self.clock)());
+                server.came_round(&question.name, (self.clock)());
                 return Err(Failure::Loop);
             }
         };

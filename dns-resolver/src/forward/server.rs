@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use hickory_proto::rr::Name as DnsName;
 use rustls::ClientConfig;
 
 use super::encrypted::{Connection, Kind};
@@ -21,6 +22,9 @@ const AWAY_MIN: Duration = Duration::from_secs(1);
 const AWAY_MAX: Duration = Duration::from_secs(30);
 /// How long an upstream that asked us what we asked it is not asked at all.
 const LOOPING: Duration = Duration::from_secs(30);
+/// Names that have to come round within so long before it is taken to: one alone may have been guessed by a client.
+const ROUNDS: usize = 3;
+const ROUNDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// An upstream, and what is known about it.
 pub(super) struct Server {
@@ -29,13 +33,15 @@ pub(super) struct Server {
     health: Mutex<Health>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Health {
     /// How long its answers take, smoothed (RFC 6298).
     rtt: Option<Duration>,
     failures: u32,
     away_until: Option<Instant>,
     looping_until: Option<Instant>,
+    /// Names that came round lately, and when.
+    rounds: Vec<(DnsName, Instant)>,
 }
 
 impl Server {
@@ -83,10 +89,21 @@ impl Server {
         });
     }
 
-    /// It asks us what we ask it.
-    pub fn loops(&self, now: Instant) {
-        tracing::warn!(upstream = %self.upstream, "the upstream asks this node what this node asks it; it is not asked for a while");
-        self.with_health(|health| health.looping_until = Some(now + LOOPING));
+    /// Somebody asks us about `name` as we have asked it.
+    pub fn came_round(&self, name: &DnsName, now: Instant) {
+        let loops = self.with_health(|health| {
+            health.rounds.retain(|(other, at)| other != name && now.saturating_duration_since(*at) < ROUNDS_WITHIN);
+            health.rounds.push((name.clone(), now));
+            let loops = health.rounds.len() >= ROUNDS;
+            if loops {
+                health.rounds.clear();
+                health.looping_until = Some(now + LOOPING);
+            }
+            loops
+        });
+        if loops {
+            tracing::warn!(upstream = %self.upstream, "the upstream asks this node what this node asks it; it is not asked for a while");
+        }
     }
 
     /// Whether it may be asked at all.
@@ -142,8 +159,18 @@ mod tests {
     #[test]
     fn an_upstream_that_leads_back_is_let_alone_for_a_while() {
         let (server, start) = (Server::new("192.0.2.1".parse().unwrap(), None), Instant::now());
-        server.loops(start);
-        assert!(server.is_looping(start) && server.is_looping(start + Duration::from_secs(29)));
-        assert!(!server.is_looping(start + Duration::from_secs(30)));
+        let name = |at: u64| format!("name-{at}.example.").parse::<DnsName>().unwrap();
+        let seconds = |at| start + Duration::from_secs(at);
+        for at in 0..5 {
+            server.came_round(&name(0), seconds(at));
+            server.came_round(&name(1), seconds(at));
+            assert!(!server.is_looping(seconds(at)), "two names, however often");
+        }
+        server.came_round(&name(2), seconds(15));
+        assert!(!server.is_looping(seconds(15)), "that was long ago");
+        server.came_round(&name(3), seconds(16));
+        server.came_round(&name(4), seconds(17));
+        assert!(server.is_looping(seconds(17)) && server.is_looping(seconds(46)));
+        assert!(!server.is_looping(seconds(47)));
     }
 }

@@ -17,6 +17,9 @@ use tokio::time::timeout;
 
 use super::config::{Config, Forward};
 use super::*;
+use crate::dnssec::key::Algorithm;
+use crate::dnssec::key_file::KeyFile;
+use crate::dnssec::signer::{CACHE_BYTES, Signer};
 use crate::fake::{FakeZone, dig};
 use crate::full::{Full, Outcome};
 use crate::zone::Zone;
@@ -42,12 +45,16 @@ impl World {
     }
 
     pub fn of(zone: FakeZone, config: &Config, listeners: Vec<SocketAddr>) -> Self {
+        Self::with(zone, config, listeners, None)
+    }
+
+    fn with(zone: FakeZone, config: &Config, listeners: Vec<SocketAddr>, signer: Option<Arc<Signer>>) -> Self {
         let (ahead, start) = (Arc::new(Mutex::new(Duration::ZERO)), Instant::now());
         let shown = ahead.clone();
         let clock: Clock = Arc::new(move || start + *shown.lock().unwrap());
         let forwarder = Forwarder::with(config, listeners, Vec::new(), clock).unwrap();
         let zone: Arc<dyn Zone> = Arc::new(zone);
-        let full = Full::with(move || zone.clone(), Default::default(), None, forwarder.clone()).unwrap();
+        let full = Full::with(move || zone.clone(), Default::default(), signer, forwarder.clone()).unwrap();
         Self { full, forwarder, ahead }
     }
 
@@ -405,4 +412,50 @@ async fn this_node_is_no_upstream_of_its_own() {
     assert_eq!((world.counts().sent, upstream.came().len()), (0, 0));
     let system = World::new(&Config::default());
     assert_eq!(system.line("a.example A", "r").await, "SERVFAIL rd ra ede=22", "no file names a resolver");
+}
+
+/// A zone with a wildcard that leads out, signed, before an upstream with a wildcard that leads in.
+async fn signed_world() -> World {
+    let upstream = FakeUpstream::start(|_, query| {
+        let name = Message::from_vec(query).unwrap().queries[0].name().to_lowercase().to_string();
+        vec![match name.as_str() {
+            "www.example." => reply(query, 0, ["www.example 60 A 192.0.2.1", "", ""]),
+            _ => {
+                let nsec = r"v.example 60 NSEC \# 0177076578616d706c6500000140";
+                let rrsig = r"v.example 60 RRSIG \# 002f0d020000003c7000000060000000000107 6578616d706c6500deadbeef";
+                let answer = format!("{name} 60 CNAME nobody.p2p.");
+                reply(query, 0, [&answer, &format!("{nsec}\n{}", rrsig.replace("07 65", "0765")), ""])
+            }
+        }]
+    })
+    .await;
+    let keys = KeyFile::generate(Algorithm::EcdsaP256).unwrap();
+    let signer = Arc::new(Signer::new("p2p", keys, CACHE_BYTES, || 1_800_000_000));
+    let zone = FakeZone::default().with("alice", "* CNAME www.example.");
+    World::with(zone, &to(&[&upstream]), Vec::new(), Some(signer))
+}
+
+/// Owners and types of a section's records.
+fn kinds(section: &[hickory_proto::rr::Record]) -> Vec<String> {
+    section.iter().map(|rr| format!("{} {}", rr.name, rr.record_type())).collect()
+}
+
+/// RFC 4035 3.1.3.3: that a name was made out of a wildcard takes the proof that it is not there itself.
+#[tokio::test]
+async fn proofs_of_a_wildcard_stay_where_a_chain_crosses_the_border() {
+    let world = signed_world().await;
+    let out = world.ask("foo.alice.p2p A", "rd").await;
+    assert_eq!(kinds(&out.answers), ["foo.alice.p2p. CNAME", "foo.alice.p2p. RRSIG", "www.example. A"]);
+    let proof = kinds(&out.authorities);
+    assert!(proof.len() == 2 && proof[0].ends_with(" NSEC") && proof[1].ends_with(" RRSIG"), "{proof:?}");
+    assert!(kinds(&world.ask("foo.alice.p2p A", "r").await.authorities).is_empty(), "nobody wants it");
+    // From the upstream, and out of the cache.
+    for _ in 0..2 {
+        let back = world.ask("some-name.example A", "rd").await;
+        assert_eq!(back.metadata.response_code, ResponseCode::NXDomain);
+        let proofs = kinds(&back.authorities);
+        assert!(proofs.iter().any(|kind| kind == "p2p. SOA"), "{proofs:?}");
+        let theirs: Vec<_> = proofs.iter().filter(|kind| kind.starts_with("v.example.")).collect();
+        assert_eq!(theirs, ["v.example. NSEC", "v.example. RRSIG"]);
+    }
 }

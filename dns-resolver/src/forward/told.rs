@@ -128,7 +128,8 @@ impl Told {
             // How it goes on there is no business of theirs.
             self.rcode = ResponseCode::NoError;
             self.ad = false;
-            self.authority.clear();
+            // Nor is it to be kept from who checks signatures that a name was made out of a wildcard.
+            self.authority.retain(is_proof);
             self.additional.clear();
         }
     }
@@ -170,6 +171,14 @@ impl Told {
     }
 }
 
+/// Whether a record proves that something is not there: where a wildcard stands in for it (RFC 4035 3.1.3.3), the answer needs that.
+pub(crate) fn is_proof(rr: &Rr) -> bool {
+    const NSEC3: u16 = 50;
+    let of = |rtype| matches!(rtype, rtype::NSEC | NSEC3);
+    let covered = rr.rdata.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
+    of(rr.rtype) || rr.rtype == RRSIG && covered.is_some_and(of)
+}
+
 /// The next record; `None`: it is of another class.
 fn record(decoder: &mut BinDecoder<'_>) -> Result<Option<Rr>, DecodeError> {
     let owner = DnsName::read(decoder)?;
@@ -187,10 +196,13 @@ fn record(decoder: &mut BinDecoder<'_>) -> Result<Option<Rr>, DecodeError> {
     Ok((class == 1).then_some(Rr { owner, rtype: number, ttl, rdata }))
 }
 
+const NAPTR: u16 = 35;
+
 /// RDATA up to `end`, with the names in it written out where a type may have them compressed (RFC 3597 4).
 fn rdata(decoder: &mut BinDecoder<'_>, number: u16, end: usize) -> Result<Vec<u8>, DecodeError> {
     let (before, names) = match number {
         2..=5 | 7..=9 | 12 | rtype::DNAME => (0, 1),
+        NAPTR => (0, 1),
         rtype::SOA | 14 | 17 => (0, 2),
         15 | 18 | 21 | 36 => (2, 1),
         26 => (2, 2),
@@ -198,6 +210,15 @@ fn rdata(decoder: &mut BinDecoder<'_>, number: u16, end: usize) -> Result<Vec<u8
         _ => (0, 0),
     };
     let mut out = decoder.read_slice(before)?.unverified().to_vec();
+    if number == NAPTR {
+        // Order and preference, and three strings, each with its length before it.
+        out.extend_from_slice(decoder.read_slice(4)?.unverified());
+        for _ in 0..3 {
+            let string = decoder.read_character_data()?.unverified();
+            out.push(u8::try_from(string.len()).unwrap_or_default());
+            out.extend_from_slice(string);
+        }
+    }
     for _ in 0..names {
         let name = DnsName::read(decoder)?;
         for label in name.iter() {

@@ -111,7 +111,9 @@ fn check_no_global_servers(facts: &Facts, target: &Target) -> Result<(), PlanErr
     let file = facts.text(CONF)?.map(|text| (Path::new(CONF), text));
     let mut found: Vec<(PathBuf, &str)> = Vec::new();
     for (path, text) in file.into_iter().chain(DROP_INS.iter().flat_map(|folder| facts.folder(folder))) {
-        for value in text.lines().filter_map(|line| line.trim().strip_prefix("DNS=")).map(str::trim) {
+        // Spaces around the equals sign are allowed (systemd.syntax(7)).
+        let set = text.lines().filter_map(|line| line.split_once('='));
+        for value in set.filter(|(name, _)| name.trim() == "DNS").map(|(_, value)| value.trim()) {
             // An empty value takes back all that was given before.
             if value.is_empty() { found.clear() } else { found.push((path.to_owned(), value)) }
         }

@@ -102,7 +102,7 @@ fn what_is_refused() {
         ("an old resolved", &[STUB, ("/lib/systemd/libsystemd-shared-245.so", "")], None, NODE),
         (
             "global servers",
-            &[STUB, LIBRARY_252, ("/etc/systemd/resolved.conf.d/own.conf", "[Resolve]\nDNS=192.0.2.1\n")],
+            &[STUB, LIBRARY_252, ("/etc/systemd/resolved.conf.d/own.conf", "[Resolve]\nDNS = 192.0.2.1\n")],
             None,
             NODE,
         ),

@@ -151,3 +151,20 @@ fn a_manifest_that_is_not_ours() {
         assert!(matches!(error, ManifestError::Form { .. }), "{error}");
     }
 }
+
+/// Whatever a crash leaves, a resolver that starts again finds what its configuration includes.
+#[test]
+fn what_is_included_is_made_first_and_removed_last() {
+    let target = target("127.0.0.1:9355", false);
+    for kind in [Kind::Unbound, Kind::Bind] {
+        let root = root(&FILES);
+        let mut machine = Machine::open(root.path()).unwrap();
+        let plan = plan(kind, &machine.facts(false).unwrap(), &target).unwrap();
+        let (made, changed, removed) = ((false, true), (true, true), (true, false));
+        let kinds = |steps: &[Step]| steps.iter().map(|it| (it.now.is_some(), it.then.is_some())).collect::<Vec<_>>();
+        let steps = machine.steps(&plan.changes).unwrap();
+        assert_eq!(kinds(&steps), [made, changed], "{kind:?}");
+        machine.apply(&plan, "p2p", &steps).unwrap();
+        assert_eq!(kinds(&machine.steps(&[]).unwrap()), [changed, removed], "{kind:?}");
+    }
+}
