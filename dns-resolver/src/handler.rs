@@ -237,11 +237,12 @@ fn only_query(request: &Request) -> Option<&LowerQuery> {
 
 /// Puts an answer's records into `reply`, as far as they fit into `limit` bytes.
 fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery, limit: u16) -> Reply {
-    // What is said about an error must not take the place of the answer.
+    // What is said about an error must not take the place of the answer, here or below.
+    let error = EdnsCode::from(extended::OPTION);
     if let Some(edns) = &mut reply.edns
         && HEADER_LEN + request.queries.as_bytes().len() + usize::from(opt_len(Some(&*edns))) > usize::from(limit)
     {
-        edns.options_mut().remove(EdnsCode::from(extended::OPTION));
+        edns.options_mut().remove(error);
     }
     let records = |rrs: Vec<Rr>| -> Vec<Record> { rrs.into_iter().map(|rr| record(rr, query)).collect() };
     let question = request.queries.as_bytes();
@@ -260,9 +261,19 @@ fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery,
         return reply;
     }
     // Compression may help: only an encoder can tell.
-    let counts = message::encode(&reply.parts(question), usize::from(limit)).map(|encoded| encoded.counts);
-    let [answers, authorities, additionals] = counts.unwrap_or_default();
-    if answers < reply.answer.len() || authorities < reply.authority.len() || additionals < required {
+    let fitting = |reply: &Reply| {
+        let encoded = message::encode(&reply.parts(question), usize::from(limit));
+        let counts = encoded.map(|encoded| encoded.counts).unwrap_or_default();
+        let [answers, authorities, additionals] = counts;
+        let is_cut = answers < reply.answer.len() || authorities < reply.authority.len() || additionals < required;
+        (counts, is_cut)
+    };
+    let ([mut answers, _, mut additionals], mut is_cut) = fitting(&reply);
+    if is_cut && let Some(edns) = reply.edns.as_mut().filter(|edns| edns.options().get(error).is_some()) {
+        edns.options_mut().remove(error);
+        ([answers, _, additionals], is_cut) = fitting(&reply);
+    }
+    if is_cut {
         if request.protocol() == Protocol::Udp {
             reply.metadata.truncation = true;
             keep_whole(&mut reply.answer, answers, 0);

@@ -300,6 +300,39 @@ async fn extended_errors_say_why() {
     }
 }
 
+/// RFC 8914: why an answer is worth less takes no record's place.
+#[tokio::test]
+async fn an_extended_error_is_left_out_where_the_answer_needs_its_room() {
+    struct Stale(FakeZone);
+    impl Zone for Stale {
+        fn tld(&self) -> &str {
+            self.0.tld()
+        }
+        fn serial(&self) -> u32 {
+            self.0.serial()
+        }
+        fn encoded(&self, label: &[u8]) -> Encoded<'_> {
+            self.0.encoded(label)
+        }
+        fn condition(&self) -> Condition {
+            Condition::Stale
+        }
+    }
+    let texts = |last: usize| {
+        let line = |len: usize, mark: char| format!("@ TXT {}\n", mark.to_string().repeat(len));
+        line(200, 'a') + &line(200, 'b') + &line(last, 'c')
+    };
+    let zone = FakeZone::default().with("roomy", &texts(1)).with("tight", &texts(32)).with("full", &texts(60));
+    let zone: Arc<dyn Zone> = Arc::new(Stale(zone));
+    let any = ["127.0.0.1:0".parse().unwrap()];
+    let server = DnsServer::bind(&any, move || zone.clone(), Config::default()).await.unwrap();
+    for (name, is_whole, is_told) in [("roomy", true, true), ("tight", true, false), ("full", false, false)] {
+        let got = message(&udp(&server, &query(1, &format!("{name}.p2p. TXT"), Some(512))).await);
+        let (whole, told) = (got.answers.len() == 3 && !got.metadata.truncation, option(&got, 15).is_some());
+        assert_eq!((whole, told), (is_whole, is_told), "{name}");
+    }
+}
+
 /// RFC 7828: over TCP, where the client asks for it.
 #[tokio::test]
 async fn keepalive_tells_the_timeout() {
