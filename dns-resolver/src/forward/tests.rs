@@ -3,6 +3,7 @@
 mod encrypted;
 mod fake;
 mod hostile;
+mod proofs;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,11 +45,12 @@ impl World {
         Self::of(zone, config, Vec::new())
     }
 
-    pub fn of(zone: FakeZone, config: &Config, listeners: Vec<SocketAddr>) -> Self {
+    pub fn of(zone: impl Zone, config: &Config, listeners: Vec<SocketAddr>) -> Self {
         Self::with(zone, config, listeners, None)
     }
 
-    fn with(zone: FakeZone, config: &Config, listeners: Vec<SocketAddr>, signer: Option<Arc<Signer>>) -> Self {
+    /// As [`World::of`], with a zone that `signer` signs.
+    fn with(zone: impl Zone, config: &Config, listeners: Vec<SocketAddr>, signer: Option<Arc<Signer>>) -> Self {
         let (ahead, start) = (Arc::new(Mutex::new(Duration::ZERO)), Instant::now());
         let shown = ahead.clone();
         let clock: Clock = Arc::new(move || start + *shown.lock().unwrap());

@@ -122,16 +122,26 @@ impl Told {
             }
             chain.push(next);
         }
-        let is_dname = |rr: &Rr| rr.rtype == rtype::DNAME || (rr.rtype == RRSIG && rr.rdata.starts_with(&[0, 39]));
+        let is_dname = |rr: &Rr| rr.rtype == rtype::DNAME || covered(rr) == Some(rtype::DNAME);
         self.answer.retain(|rr| chain.iter().any(|name| *name == rr.owner || (is_dname(rr) && rr.owner.zone_of(name))));
         if self.leads_to.is_some() {
             // How it goes on there is no business of theirs.
             self.rcode = ResponseCode::NoError;
             self.ad = false;
             // Nor is it to be kept from who checks signatures that a name was made out of a wildcard.
-            self.authority.retain(is_proof);
+            self.keep_proofs(question.dnssec_ok);
             self.additional.clear();
         }
+    }
+
+    /// Leaves the proofs in the authority section, where they are `wanted`. Those of the root prove no wildcard, but that our
+    /// domain is not there, which is none of its business.
+    fn keep_proofs(&mut self, wanted: bool) {
+        let is_good = |rr: &&Rr| is_proof(rr) && covered(rr).is_some() && !is_by_root(rr);
+        let signatures: Vec<Rr> = self.authority.iter().filter(is_good).cloned().collect();
+        let is_signed =
+            |rr: &Rr| is_proof(rr) && signatures.iter().any(|by| by.owner == rr.owner && covered(by) == Some(rr.rtype));
+        self.authority.retain(|rr| wanted && (signatures.contains(rr) || is_signed(rr)));
     }
 
     /// How long this may be kept. RFC 2308.
@@ -175,8 +185,18 @@ impl Told {
 pub(crate) fn is_proof(rr: &Rr) -> bool {
     const NSEC3: u16 = 50;
     let of = |rtype| matches!(rtype, rtype::NSEC | NSEC3);
-    let covered = rr.rdata.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
-    of(rr.rtype) || rr.rtype == RRSIG && covered.is_some_and(of)
+    of(rr.rtype) || covered(rr).is_some_and(of)
+}
+
+/// The type that a record is a signature of.
+pub(crate) fn covered(rr: &Rr) -> Option<u16> {
+    let covered = rr.rdata.first_chunk().filter(|_| rr.rtype == RRSIG)?;
+    Some(u16::from_be_bytes(*covered))
+}
+
+/// Whether a signature is the root's: its signer's name stands after 18 bytes.
+fn is_by_root(signature: &Rr) -> bool {
+    signature.rdata.get(18) == Some(&0)
 }
 
 /// The next record; `None`: it is of another class.
