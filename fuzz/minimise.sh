@@ -15,8 +15,8 @@ export TMPDIR=$scratch ASAN_OPTIONS=detect_leaks=0
 ./seed.py "$scratch/seeds"
 mapfile -t all < <(sed -n 's/^name = "\([a-z_]*\)"$/\1/p' Cargo.toml)
 for target in "${@:-${all[@]}}"; do
-    mkdir -p "corpus/$target" "work/$target" "$scratch/seeds/$target" "$scratch/$target"
-    "target/$host/release/$target" -set_cover_merge=1 -timeout=20 -rss_limit_mb=1024 "$scratch/$target" \
+    mkdir -p "corpus/$target" "work/$target" "artifacts/$target" "$scratch/seeds/$target" "$scratch/$target"
+    "target/$host/release/$target" -set_cover_merge=1 -timeout=20 -rss_limit_mb=1024 -artifact_prefix="artifacts/$target/" "$scratch/$target" \
         "$scratch/seeds/$target" "corpus/$target" "work/$target" >"$scratch/$target.log" 2>&1 ||
         { tail -5 "$scratch/$target.log" >&2 && exit 1; }
     rm -rf "corpus/$target"
