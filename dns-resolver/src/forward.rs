@@ -47,7 +47,7 @@ use flights::{Flights, Waiting};
 pub(crate) use query::Outside;
 use server::Server;
 use system::Files;
-pub(crate) use told::{Told, is_inside, is_proof};
+pub(crate) use told::{Told, covered, is_inside, is_proof};
 use upstream::Transport;
 
 /// Bytes of what was told that are kept.

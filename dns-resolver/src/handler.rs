@@ -2,7 +2,8 @@
 //!
 //! RDATA is put out as it is stored, every type as an opaque one. A message is whole or says that it is not: where its
 //! records do not fit, TC is set, and of the answer the RRsets are sent that do (RFC 2181 9). The OPT record always has its
-//! place.
+//! place. Before that, what can be done without is left out: the servers that an upstream names beside an answer, and what is
+//! said about errors (RFC 8914 3).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,10 +20,11 @@ use crate::answer::{Answer, Question, Rr};
 use crate::authority::{AnswerError, Authority};
 use crate::dnssec::signer::Signer;
 use crate::extended;
-use crate::forward::Forwarder;
+use crate::forward::{Forwarder, covered, is_proof};
 use crate::guard::Guard;
 use crate::guard::cookie::{self, Cookie};
 use crate::message::{self, Parts};
+use crate::rdata::rtype;
 use crate::resolve::{Asker, Resolved, Resolving, State, begin};
 use crate::server::{Config, UDP_MIN};
 use crate::zone::{Zone, Zones};
@@ -177,7 +179,7 @@ impl Handler {
                 edns.options_mut().insert(error.option());
             }
         }
-        fill(reply, resolved.answer, request, query, self.limit(request))
+        fill(reply, resolved.answer, resolved.is_told, request, query, self.limit(request))
     }
 
     /// A message without records.
@@ -235,8 +237,9 @@ fn only_query(request: &Request) -> Option<&LowerQuery> {
     (request.queries.as_bytes().len() == name + 1 + 4).then_some(query)
 }
 
-/// Puts an answer's records into `reply`, as far as they fit into `limit` bytes.
-fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery, limit: u16) -> Reply {
+/// Puts an answer's records into `reply`, as far as they fit into `limit` bytes; `is_told`: servers in its authority section
+/// are an extra.
+fn fill(mut reply: Reply, answer: Answer, is_told: bool, request: &Request, query: &LowerQuery, limit: u16) -> Reply {
     // What is said about an error must not take the place of the answer, here or below.
     let error = EdnsCode::from(extended::OPTION);
     if let Some(edns) = &mut reply.edns
@@ -254,6 +257,11 @@ fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery,
         + bound(&answer.authority)
         + bound(&answer.additional);
     let required = answer.required;
+    let is_extra = |rr: &Rr| {
+        let is_needed = is_proof(rr) || rr.rtype == rtype::SOA || covered(rr) == Some(rtype::SOA);
+        is_told && !answer.answer.is_empty() && !is_needed
+    };
+    let extras: Vec<bool> = answer.authority.iter().map(is_extra).collect();
     reply.answer = records(answer.answer);
     reply.authority = records(answer.authority);
     reply.additional = records(answer.additional);
@@ -269,6 +277,11 @@ fn fill(mut reply: Reply, answer: Answer, request: &Request, query: &LowerQuery,
         (counts, is_cut)
     };
     let ([mut answers, _, mut additionals], mut is_cut) = fitting(&reply);
+    if is_cut && extras.contains(&true) {
+        let mut extras = extras.into_iter();
+        reply.authority.retain(|_| extras.next() != Some(true));
+        ([answers, _, additionals], is_cut) = fitting(&reply);
+    }
     if is_cut && let Some(edns) = reply.edns.as_mut().filter(|edns| edns.options().get(error).is_some()) {
         edns.options_mut().remove(error);
         ([answers, _, additionals], is_cut) = fitting(&reply);

@@ -23,6 +23,8 @@ const IN: u16 = 1;
 /// What a client is told.
 pub(crate) struct Resolved {
     pub answer: Answer,
+    /// Whether the authority section is an upstream's, in which servers are an extra.
+    pub is_told: bool,
     /// Whether an upstream has validated all of it.
     pub ad: bool,
     pub errors: Vec<ExtendedError>,
@@ -82,7 +84,7 @@ pub(crate) fn begin(
         authority: authority.clone(),
         qtype: question.qtype,
         asker,
-        resolved: Resolved { answer, ad: false, errors },
+        resolved: Resolved { answer, is_told: false, ad: false, errors },
         next: None,
         ways_out: 0,
         place: None,
@@ -151,8 +153,9 @@ impl Resolving {
     fn add(&mut self, told: Told) -> Result<(), AnswerError> {
         self.next = None;
         self.ways_out += 1;
-        let Resolved { answer: ours, ad, errors } = &mut self.resolved;
+        let Resolved { answer: ours, is_told, ad, errors } = &mut self.resolved;
         *ad &= told.ad && ours.answer.is_empty();
+        *is_told = true;
         errors.extend(told.errors);
         ours.rcode = told.rcode;
         ours.answer.extend(told.answer);
@@ -167,6 +170,7 @@ impl Resolving {
         let Some(name) = told.leads_to.filter(|name| self.may_go_on(name)) else { return Ok(()) };
         let question = Question { name, qtype: self.qtype, qclass: IN };
         let zone = self.authority.answer(&*self.zone, &question, self.asker.dnssec_ok)?;
+        self.resolved.is_told = false;
         let ours = &mut self.resolved.answer;
         ours.rcode = zone.rcode;
         ours.answer.extend(zone.answer);
@@ -197,7 +201,7 @@ impl Resolving {
 
     fn fail(mut self, failure: Failure) -> Resolved {
         self.resolved.answer = Answer::empty(ResponseCode::ServFail, false);
-        self.resolved.ad = false;
+        (self.resolved.is_told, self.resolved.ad) = (false, false);
         self.resolved.errors.push(ExtendedError::of(failure));
         self.resolved
     }

@@ -4,6 +4,7 @@ mod encrypted;
 mod fake;
 mod hostile;
 mod proofs;
+mod room;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
