@@ -110,15 +110,16 @@ pub(crate) fn begin(
     while let Some(question) = resolving.question() {
         match forwarder.cached(&question) {
             Some(told) => resolving.add(told)?,
-            None if is_outside && forwarder.has_come_round(&question.name, question.qtype, wire_name) => {
-                return Ok(State::Done(resolving.fail(Failure::Loop)));
-            }
             None => {
-                resolving.place = forwarder.enter(asker.address);
-                return Ok(match resolving.place {
-                    Some(_) => State::Waits(Box::new(resolving)),
-                    None => State::Done(resolving.fail(Failure::TooMany)),
-                });
+                // The place comes first: whoever has none left does not learn whether he has guessed what we asked.
+                let Some(place) = forwarder.enter(asker.address) else {
+                    return Ok(State::Done(resolving.fail(Failure::TooMany)));
+                };
+                if is_outside && forwarder.has_come_round(&question.name, question.qtype, wire_name) {
+                    return Ok(State::Done(resolving.fail(Failure::Loop)));
+                }
+                resolving.place = Some(place);
+                return Ok(State::Waits(Box::new(resolving)));
             }
         }
     }

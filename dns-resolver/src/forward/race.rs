@@ -90,6 +90,8 @@ impl Forwarder {
         let result = self.query_once(&server, question, tld).await;
         match &result {
             Ok(told) if is_conclusive(told.rcode) || told.rcode == ResponseCode::ServFail => {}
+            // Somebody may have guessed how it was written.
+            Err(Failure::Loop) => {}
             _ => server.failed((self.clock)()),
         }
         (server, result)

@@ -208,6 +208,61 @@ async fn a_question_that_comes_round_is_not_sent_again() {
     round.abort();
 }
 
+/// An upstream that is silent about names that begin with "slow".
+async fn slow_about_some() -> FakeUpstream {
+    FakeUpstream::start(|_, query| match query[13].to_ascii_lowercase() {
+        b's' => Vec::new(),
+        _ => vec![reply(query, 0, ["quick.example 60 A 192.0.2.1", "", ""])],
+    })
+    .await
+}
+
+/// The first query that came, when it has come.
+async fn first(upstream: &FakeUpstream) -> Vec<u8> {
+    loop {
+        match upstream.came().first() {
+            Some((_, query)) => return query.clone(),
+            None => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// Somebody asks for a name whose server is slow, and then in every case there is, until one is ours.
+#[tokio::test]
+async fn who_guesses_the_case_of_a_question_fails_that_question_alone() {
+    let upstream = slow_about_some().await;
+    let world = World::new(&to(&[&upstream]));
+    let (slow, guessed) = tokio::join!(world.line("slow-name-with-letters.example A", "r"), async {
+        let right = first(&upstream).await;
+        line(&world.packet(&right, CLIENT, Protocol::Udp).await)
+    });
+    assert_eq!((slow.as_str(), guessed.as_str()), ("SERVFAIL rd ra ede=0", "SERVFAIL rd ra ede=0"));
+    let servers = world.forwarder.as_ref().unwrap().servers();
+    assert!(servers.iter().all(|server| !server.is_away(Instant::now()) && !server.is_looping(Instant::now())));
+    assert_eq!(world.line("quick.example A", "r").await, "NOERROR rd ra | quick.example. 60 IN A 192.0.2.1");
+    assert_eq!(world.counts().loops, 1);
+}
+
+/// A guess takes a place like any question, so there are no more guesses than places.
+#[tokio::test]
+async fn a_client_without_a_place_does_not_guess_on() {
+    let upstream = slow_about_some().await;
+    let world = World::new(&to(&[&upstream]));
+    let guess = |packet: &[u8]| world.full.answer(packet, "127.0.0.1:4444".parse().unwrap(), Protocol::Udp);
+    let wrong = query("slow-name-with-letters.example A", "r");
+    let slow = world.packet(&wrong, "127.0.0.9", Protocol::Udp);
+    let (_, ()) = tokio::join!(slow, async {
+        let right = first(&upstream).await;
+        let waiting: Vec<Outcome> = (0..WAITING_PER_CLIENT).map(|_| guess(&wrong)).collect();
+        assert!(waiting.iter().all(|outcome| matches!(outcome, Outcome::Forward(_))));
+        let told = Message::from_vec(&guess(&right).answer().unwrap()).unwrap();
+        assert_eq!(errors(&told), [(0, "too many questions wait for upstream resolvers".to_owned())]);
+        drop(waiting);
+        let told = Message::from_vec(&guess(&right).answer().unwrap()).unwrap();
+        assert_eq!(errors(&told), [(0, "the upstream resolver asks this server the same".to_owned())]);
+    });
+}
+
 fn outside() -> Outside {
     Outside { name: domain("www.example"), qtype: 1, dnssec_ok: true, checking_disabled: false }
 }
@@ -227,6 +282,24 @@ fn compressed_names_are_written_out() {
     // RDATA that ends before its name does.
     packet[query.len() - 11 + 11] = 3;
     assert!(Told::read(&packet, &outside(), "p2p").is_err());
+}
+
+#[test]
+fn a_naptrs_compressed_name_is_written_out() {
+    let query = query("www.example NAPTR", "r");
+    let mut packet = reply(&query, 0, ["", "", ""]);
+    packet[7] = 1;
+    // Order, preference, flags "s", services "SIP+D2U", no expression, and `_sip` before a pointer to `example`.
+    let texts = b"\x01s\x07SIP+D2U\x00";
+    packet.extend([0xc0, 12, 0, 35, 0, 1, 0, 0, 0, 60, 0, 22, 0, 10, 0, 20]);
+    packet.extend([texts.as_slice(), b"\x04_sip\xc0\x10"].concat());
+    let question = Outside { qtype: 35, ..outside() };
+    let told = Told::read(&packet, &question, "p2p").unwrap().told;
+    assert_eq!(told.answer[0].rdata, [&[0, 10, 0, 20], texts.as_slice(), &wire("_sip.example")].concat());
+    // A text that is longer than what is left.
+    let at = packet.len() - texts.len() - 7;
+    packet[at] = 200;
+    assert!(Told::read(&packet, &question, "p2p").is_err());
 }
 
 proptest! {
