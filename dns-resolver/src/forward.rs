@@ -55,7 +55,8 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// Questions that wait for upstreams at once: of all clients, and of one.
 const WAITING_MAX: usize = 1_000;
 const WAITING_PER_CLIENT: usize = 100;
-/// Queries to upstreams at once: a process has a thousand files on most systems, peers and TCP among them.
+/// Upstreams that are asked at once, each with a socket: a process has a thousand files on most systems, peers and TCP among
+/// them. Further questions wait.
 const SOCKETS_MAX: usize = 256;
 
 /// Why there is no answer from outside.
@@ -97,7 +98,7 @@ pub struct Forwarder {
     cache: Cache,
     flights: Arc<Flights>,
     waiting: Arc<Waiting>,
-    /// Queries that may be on their way, each with a socket: files are few, and others need them too.
+    /// Sockets that may be open: files are few, and others need them too.
     sockets: Semaphore,
     sent: AtomicU64,
     loops: AtomicU64,

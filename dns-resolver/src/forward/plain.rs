@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::query::{Match, Query};
@@ -22,10 +23,11 @@ const CASE_PATIENCE: Duration = Duration::from_millis(300);
 /// Set in the third byte of a message that was cut (TC).
 const TC: u8 = 0x02;
 
-/// Asks over UDP, and over TCP where the answer does not fit.
+/// Asks over UDP, and over TCP where the answer does not fit. When `again` is told the same packet is sent once more from the
+/// same socket, and whichever is answered first is good.
 ///
 /// Waits for as long as it takes; the caller has the clock. Errors: nobody listens there, or there is no way.
-pub(super) async fn ask_udp(addr: SocketAddr, query: &Query) -> io::Result<Vec<u8>> {
+pub(super) async fn ask_udp(addr: SocketAddr, query: &Query, again: &Notify) -> io::Result<Vec<u8>> {
     let any: SocketAddr =
         if addr.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let socket = UdpSocket::bind(any).await?;
@@ -36,6 +38,10 @@ pub(super) async fn ask_udp(addr: SocketAddr, query: &Query) -> io::Result<Vec<u
     loop {
         let len = tokio::select! {
             received = socket.recv(&mut buffer) => received?,
+            () = again.notified() => {
+                socket.send(query.bytes()).await?;
+                continue;
+            }
             () = passed(until) => break,
         };
         let packet = buffer.get(..len).unwrap_or_default();
@@ -49,6 +55,8 @@ pub(super) async fn ask_udp(addr: SocketAddr, query: &Query) -> io::Result<Vec<u
             Match::Stranger => tracing::debug!(%addr, "a packet that is no reply to the question"),
         }
     }
+    // One socket at a time: they are counted.
+    drop(socket);
     ask_tcp(addr, query).await
 }
 

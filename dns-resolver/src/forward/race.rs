@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use hickory_proto::op::ResponseCode;
-use tokio::time::sleep_until;
+use tokio::sync::{Notify, SemaphorePermit};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::query::{Outside, Query};
 use super::server::Server;
@@ -24,47 +25,82 @@ const QUERIES_MAX: usize = 8;
 const QUERIES_EACH: usize = 3;
 /// How long a failure is kept (RFC 9520), in seconds.
 const FAILURE_TTL: u32 = 1;
+/// How long another upstream waits for a socket before it is looked for again.
+const SOCKET_WAIT: Duration = Duration::from_millis(50);
+
+/// An upstream that has not answered yet.
+struct Asked {
+    server: Arc<Server>,
+    since: Instant,
+    queries: usize,
+    /// Told when it is to be asked again.
+    again: Arc<Notify>,
+}
+
+impl Asked {
+    fn may_be_asked_again(&self) -> bool {
+        self.queries < QUERIES_EACH && self.server.may_be_asked_again()
+    }
+}
 
 impl Forwarder {
     /// Asks `servers` about `question`.
     pub(super) async fn race(&self, servers: Vec<Arc<Server>>, question: &Outside, tld: &str) -> Forwarded {
-        let now = (self.clock)();
-        let Some(mut queue) = in_order(servers, now) else { return Err(Failure::NoUpstream) };
+        let Some(mut queue) = in_order(servers, (self.clock)()) else { return Err(Failure::NoUpstream) };
+        if queue.is_empty() {
+            return Err(Failure::Loop);
+        }
         queue.truncate(QUERIES_MAX);
-        let most = QUERIES_MAX.min(QUERIES_EACH * queue.len());
-        let (count, mut last) =
-            (queue.len(), if queue.is_empty() { Err(Failure::Loop) } else { Err(Failure::Unreachable) });
-        let mut asked: Vec<(Arc<Server>, Instant)> = Vec::new();
+        let deadline = Instant::now() + DEADLINE;
+        // Waited for before anybody is asked: nobody is to be taken for silent while it is we who are slow.
+        let Ok(Ok(socket)) = timeout_at(deadline, self.sockets.acquire()).await else { return Err(Failure::TooMany) };
+        let (mut spare, mut last) = (Some(socket), Err(Failure::Unreachable));
+        let mut asked: Vec<Asked> = Vec::new();
         let mut running = FuturesUnordered::new();
-        let deadline = sleep_until(tokio::time::Instant::now() + DEADLINE);
-        tokio::pin!(deadline);
         // When the next upstream is asked as well.
-        let (mut queries, mut due) = (0, tokio::time::Instant::now());
+        let (mut queries, mut due) = (0, Instant::now());
         loop {
-            let is_due = due <= tokio::time::Instant::now();
+            let is_due = due <= Instant::now();
             if is_due && queue.is_empty() && last.is_ok() {
                 // One has said that it cannot help, and the others have had their time.
                 self.lost(&asked);
                 return last.map(failed);
             }
-            if is_due && queries < most {
-                // When all were asked, those that are silent are asked again: a packet may be lost.
-                let again = || asked.get(queries % asked.len().max(1)).map(|(server, _)| server.clone());
-                if let Some(server) = queue.pop_front().or_else(again) {
-                    let round = u32::try_from(queries / count.max(1)).unwrap_or_default();
-                    due += server.patience().saturating_mul(1 << round);
+            if is_due && !queue.is_empty() {
+                let socket = spare.take().or_else(|| self.sockets.try_acquire().ok());
+                due = Instant::now() + SOCKET_WAIT;
+                if let Some(socket) = socket
+                    && let Some(server) = queue.pop_front()
+                {
+                    due = Instant::now() + server.patience();
                     queries += 1;
-                    asked.push((server.clone(), Instant::now()));
-                    running.push(self.query(server, question, tld));
-                } else {
-                    due += DEADLINE;
+                    let again = Arc::new(Notify::new());
+                    asked.push(Asked {
+                        server: server.clone(),
+                        since: Instant::now(),
+                        queries: 1,
+                        again: again.clone(),
+                    });
+                    running.push(self.query(server, again, socket, question, tld));
+                }
+            } else if is_due && queries < QUERIES_MAX {
+                // When all were asked, those that are silent are asked again: a packet may be lost.
+                let silent = asked.iter_mut().filter(|it| it.may_be_asked_again());
+                if let Some(silent) = silent.min_by_key(|it| it.queries) {
+                    due = Instant::now() + silent.server.patience().saturating_mul(1 << silent.queries);
+                    queries += 1;
+                    silent.queries += 1;
+                    silent.again.notify_one();
+                    self.sent.fetch_add(1, Ordering::Relaxed);
                 }
             }
+            let has_more = queries < QUERIES_MAX && (!queue.is_empty() || asked.iter().any(Asked::may_be_asked_again));
             tokio::select! {
                 biased;
                 ended = running.next() => {
-                    let Some((server, result)) = ended else { return last.map(failed) };
-                    asked.retain(|(other, _)| !Arc::ptr_eq(other, &server));
+                    let Some((server, socket, result)) = ended else { return last.map(failed) };
+                    asked.retain(|other| !Arc::ptr_eq(&other.server, &server));
+                    spare = Some(socket).filter(|_| !queue.is_empty());
                     match result {
                         Ok(told) if is_conclusive(told.rcode) => {
                             self.lost(&asked);
@@ -73,11 +109,11 @@ impl Forwarder {
                         result => last = better(last, result),
                     }
                     if !queue.is_empty() {
-                        due = tokio::time::Instant::now();
+                        due = Instant::now();
                     }
                 }
-                () = sleep_until(due), if queries < most || last.is_ok() => {}
-                () = &mut deadline => {
+                () = sleep_until(due), if has_more || (last.is_ok() && queue.is_empty()) => {}
+                () = sleep_until(deadline) => {
                     self.lost(&asked);
                     return last.map(failed);
                 }
@@ -85,19 +121,26 @@ impl Forwarder {
         }
     }
 
-    /// One query to one upstream.
-    async fn query(&self, server: Arc<Server>, question: &Outside, tld: &str) -> (Arc<Server>, Forwarded) {
-        let result = self.query_once(&server, question, tld).await;
+    /// One question to one upstream, which has the socket; `again`: when it is to be asked once more.
+    async fn query<'s>(
+        &self,
+        server: Arc<Server>,
+        again: Arc<Notify>,
+        socket: SemaphorePermit<'s>,
+        question: &Outside,
+        tld: &str,
+    ) -> (Arc<Server>, SemaphorePermit<'s>, Forwarded) {
+        let result = self.query_once(&server, &again, question, tld).await;
         match &result {
             Ok(told) if is_conclusive(told.rcode) || told.rcode == ResponseCode::ServFail => {}
             // Somebody may have guessed how it was written.
             Err(Failure::Loop) => {}
             _ => server.failed((self.clock)()),
         }
-        (server, result)
+        (server, socket, result)
     }
 
-    async fn query_once(&self, server: &Server, question: &Outside, tld: &str) -> Forwarded {
+    async fn query_once(&self, server: &Server, again: &Notify, question: &Outside, tld: &str) -> Forwarded {
         let query = Query::new(question).map_err(|_| Failure::Unreachable)?;
         let mark = self.flights.mark(question, &query);
         let came_round = async {
@@ -106,12 +149,10 @@ impl Forwarder {
                 None => std::future::pending().await,
             }
         };
-        // Whoever waits here is not asking yet; the race has its deadline.
-        let _socket = self.sockets.acquire().await.map_err(|_| Failure::Unreachable)?;
         self.sent.fetch_add(1, Ordering::Relaxed);
         let asked_at = Instant::now();
         let reply = tokio::select! {
-            reply = server.ask(&query) => reply,
+            reply = server.ask(&query, again) => reply,
             () = came_round => {
                 self.loops.fetch_add(1, Ordering::Relaxed);
                 server.came_round(&question.name, (self.clock)());
@@ -132,8 +173,8 @@ impl Forwarder {
     }
 
     /// Takes note of upstreams that others were waited for less than.
-    fn lost(&self, asked: &[(Arc<Server>, Instant)]) {
-        for (server, since) in asked {
+    fn lost(&self, asked: &[Asked]) {
+        for Asked { server, since, .. } in asked {
             if since.elapsed() >= server.patience() {
                 server.failed((self.clock)());
             }
@@ -142,7 +183,7 @@ impl Forwarder {
 }
 
 /// Those that do well first, else as they were given. `None`: there is none; empty: all of them lead back to us.
-fn in_order(servers: Vec<Arc<Server>>, now: Instant) -> Option<VecDeque<Arc<Server>>> {
+fn in_order(servers: Vec<Arc<Server>>, now: std::time::Instant) -> Option<VecDeque<Arc<Server>>> {
     if servers.is_empty() {
         return None;
     }

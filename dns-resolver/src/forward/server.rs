@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hickory_proto::rr::Name as DnsName;
 use rustls::ClientConfig;
+use tokio::sync::Notify;
 
 use super::encrypted::{Connection, Kind};
 use super::plain::{ask_tcp, ask_udp};
@@ -58,14 +59,19 @@ impl Server {
         Self { upstream, connection, health: Mutex::default() }
     }
 
-    /// The upstream's message, which replies to `query`.
-    pub async fn ask(&self, query: &Query) -> io::Result<Vec<u8>> {
+    /// The upstream's message, which replies to `query`. When `again` is told, what was sent may be lost.
+    pub async fn ask(&self, query: &Query, again: &Notify) -> io::Result<Vec<u8>> {
         match (&self.upstream.transport, &self.connection) {
-            (Transport::Udp, _) => ask_udp(self.upstream.addr, query).await,
+            (Transport::Udp, _) => ask_udp(self.upstream.addr, query, again).await,
             (Transport::Tcp, _) => ask_tcp(self.upstream.addr, query).await,
             (_, Some(connection)) => connection.ask(query).await,
             (_, None) => Err(io::Error::other("there is no certificate to trust")),
         }
+    }
+
+    /// Whether it helps: over TCP the system sees to what is lost.
+    pub fn may_be_asked_again(&self) -> bool {
+        self.upstream.transport != Transport::Tcp
     }
 
     fn with_health<T>(&self, change: impl FnOnce(&mut Health) -> T) -> T {

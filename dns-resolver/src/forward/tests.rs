@@ -1,5 +1,6 @@
 //! The server without sockets of its own, before upstreams that are made up.
 
+mod bounds;
 mod encrypted;
 mod fake;
 mod hostile;

@@ -1,0 +1,128 @@
+//! What one question, and all together, may cost upstreams and this machine.
+
+use std::collections::HashSet;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+
+use futures::future::join_all;
+use tokio::net::UdpSocket;
+use tokio::task::yield_now;
+
+use super::*;
+use crate::fake::domain;
+use crate::forward::upstream::Upstream;
+
+fn outside(name: &str) -> Outside {
+    Outside { name: domain(name), qtype: 1, dnssec_ok: false, checking_disabled: false }
+}
+
+/// Does `work`, which must not go round without anything having happened.
+async fn in_few_steps<T>(work: impl Future<Output = T>) -> T {
+    let (mut work, mut steps) = (pin!(work), 0);
+    poll_fn(move |context| {
+        steps += 1;
+        assert!(steps < 1_000, "it goes round and round");
+        work.as_mut().poll(context)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn nine_upstreams_of_which_one_fails_make_no_busy_loop() {
+    let (failing, silent) = (FakeUpstream::saying(2, [""; 3]).await, FakeUpstream::silent().await);
+    let world = World::new(&Config::default());
+    let forwarder = world.forwarder.unwrap();
+    let upstream = |fake: &FakeUpstream| {
+        let server = Server::new(fake.addr.to_string().parse::<Upstream>().unwrap(), None);
+        server.answered(Duration::from_millis(1));
+        Arc::new(server)
+    };
+    let servers = [vec![upstream(&failing)], (0..8).map(|_| upstream(&silent)).collect()].concat();
+    let before = Instant::now();
+    let got = in_few_steps(forwarder.race(servers, &outside("a.example"), "p2p")).await.unwrap();
+    assert_eq!((got.rcode, before.elapsed() < Duration::from_secs(3)), (ResponseCode::ServFail, true));
+    assert_eq!((failing.came().len(), silent.came().len()), (1, 7));
+}
+
+#[tokio::test]
+async fn an_upstream_is_asked_three_times_at_most() {
+    let silent = FakeUpstream::silent().await;
+    let world = World::new(&to(&[&silent]));
+    let before = Instant::now();
+    assert_eq!(world.line("a.example A", "r").await, "SERVFAIL rd ra ede=23");
+    assert_eq!((silent.came().len(), world.counts().sent), (3, 3));
+    assert!(before.elapsed() < Duration::from_secs(5));
+    let others = [FakeUpstream::silent().await, FakeUpstream::silent().await];
+    let world = World::new(&to(&[&others[0], &others[1]]));
+    assert_eq!(world.line("a.example A", "r").await, "SERVFAIL rd ra ede=23");
+    assert!(others.iter().all(|other| (2..=3).contains(&other.came().len())));
+}
+
+#[tokio::test]
+async fn a_repeat_is_the_same_packet_from_the_same_socket() {
+    let upstream = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let config = Config { to: upstream.local_addr().unwrap().to_string().parse().unwrap(), ..Config::default() };
+    let world = World::new(&config);
+    let (line, ()) = tokio::join!(world.line("a.example A", "r"), async {
+        let (mut buffer, mut came) = ([0; 512], Vec::new());
+        for _ in 0..3 {
+            let (len, from) = upstream.recv_from(&mut buffer).await.unwrap();
+            came.push((buffer[..len].to_vec(), from));
+        }
+        assert!(came[0] == came[1] && came[1] == came[2], "{came:?}");
+        let (query, from) = &came[0];
+        upstream.send_to(&reply(query, 0, ["a.example 60 A 192.0.2.1", "", ""]), from).await.unwrap();
+    });
+    assert_eq!(line, "NOERROR rd ra | a.example. 60 IN A 192.0.2.1");
+}
+
+/// 300 questions, and an upstream that says nothing before it has seen all that come.
+#[tokio::test]
+async fn questions_wait_for_a_socket_and_are_answered() {
+    let upstream = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let config = Config { to: upstream.local_addr().unwrap().to_string().parse().unwrap(), ..Config::default() };
+    let world = World::new(&config);
+    let packets: Vec<Vec<u8>> = (0..300).map(|at| query(&format!("n{at}.example A"), "r")).collect();
+    let clients = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
+    let all = join_all(
+        packets.iter().zip(clients.iter().cycle()).map(|(packet, client)| world.packet(packet, client, Protocol::Udp)),
+    );
+    let (replies, ()) = tokio::join!(all, async {
+        let (mut ports, mut buffer, mut answered) = (HashSet::new(), [0; 512], 0);
+        while answered < packets.len() {
+            let mut waiting = Vec::new();
+            // Everybody has had a turn many times over before it is called all.
+            for _ in 0..2_000 {
+                yield_now().await;
+                while let Ok((len, from)) = upstream.try_recv_from(&mut buffer) {
+                    if ports.insert(from) {
+                        waiting.push((buffer[..len].to_vec(), from));
+                    }
+                }
+            }
+            assert!(waiting.len() <= SOCKETS_MAX, "{} sockets at once", waiting.len());
+            answered += waiting.len();
+            for (query, from) in waiting {
+                let name = Message::from_vec(&query).unwrap().queries[0].name().to_lowercase().to_string();
+                let line = format!("{} 60 A 192.0.2.1", name.trim_end_matches('.'));
+                upstream.send_to(&reply(&query, 0, [&line, "", ""]), from).await.unwrap();
+                ports.remove(&from);
+            }
+        }
+    });
+    assert!(replies.iter().all(|reply| line(reply).starts_with("NOERROR rd ra | n")));
+}
+
+#[tokio::test]
+async fn who_gets_no_socket_in_time_is_told_so_and_no_upstream_is_blamed() {
+    let upstreams = [FakeUpstream::saying(0, ["b.example 60 A 192.0.2.1", "", ""]).await, FakeUpstream::silent().await];
+    let world = World::new(&to(&[&upstreams[0], &upstreams[1]]));
+    let sockets = &world.forwarder.as_ref().unwrap().sockets;
+    let all = sockets.acquire_many(u32::try_from(SOCKETS_MAX).unwrap()).await.unwrap();
+    let got = world.ask("a.example A", "r").await;
+    assert_eq!(errors(&got), [(0, "too many questions wait for upstream resolvers".to_owned())]);
+    assert_eq!(world.counts().sent, 0);
+    drop(all);
+    assert_eq!(world.line("b.example A", "r").await, "NOERROR rd ra | b.example. 60 IN A 192.0.2.1");
+    assert_eq!((upstreams[0].came().len(), upstreams[1].came().len()), (1, 0));
+}
