@@ -191,8 +191,8 @@ impl Forwarder {
         &self.runtime
     }
 
-    /// What was told before and is still good.
-    pub(crate) fn cached(&self, question: &Outside) -> Option<Told> {
+    /// What was told before and is still good, or failed just now.
+    pub(crate) fn cached(&self, question: &Outside) -> Option<Forwarded> {
         self.cache.get(question, (self.clock)())
     }
 
@@ -212,9 +212,7 @@ impl Forwarder {
         let (this, ours, tld) = (self.clone(), question.clone(), tld.to_owned());
         let work = async move {
             let forwarded = this.race(this.servers(), &ours, &tld).await;
-            if let Ok(told) = &forwarded {
-                this.cache.put(ours, told.clone(), (this.clock)());
-            }
+            this.cache.put(ours, forwarded.clone(), (this.clock)());
             forwarded
         };
         self.flights.share(question, work).await

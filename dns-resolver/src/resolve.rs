@@ -109,7 +109,8 @@ pub(crate) fn begin(
     }
     while let Some(question) = resolving.question() {
         match forwarder.cached(&question) {
-            Some(told) => resolving.add(told)?,
+            Some(Ok(told)) => resolving.add(told)?,
+            Some(Err(failure)) => return Ok(State::Done(resolving.fail(failure))),
             None => {
                 // The place comes first: whoever has none left does not learn whether he has guessed what we asked.
                 let Some(place) = forwarder.enter(asker.address) else {
@@ -133,7 +134,7 @@ impl Resolving {
             // The first one has been looked for.
             let known = if self.ways_out > 0 { forwarder.cached(&question) } else { None };
             let told = match known {
-                Some(told) => Ok(told),
+                Some(forwarded) => forwarded,
                 None => forwarder.ask(&question, self.zone.tld()).await,
             };
             match told {

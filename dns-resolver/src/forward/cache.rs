@@ -1,6 +1,7 @@
 //! What upstreams have told, for as long as it is good.
 //!
-//! Bounded in bytes. Times to live are counted down by whole seconds; what has run out is not served, not even in need.
+//! Bounded in bytes. Times to live are counted down by whole seconds; what has run out is not served, not even in need. That
+//! upstreams failed is kept for a second, so that whoever asks again does not start it all again (RFC 9520).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,9 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::query::Outside;
 use super::told::Told;
+use super::{Failure, Forwarded};
 
 /// An answer of more bytes is not kept.
 const ENTRY_MAX: usize = 32 << 10;
+/// How long a failure is kept, in seconds.
+pub(super) const FAILURE_TTL: u32 = 1;
 
 /// Answers by question.
 pub(super) struct Cache {
@@ -20,15 +24,28 @@ pub(super) struct Cache {
 }
 
 struct Entry {
-    told: Told,
+    forwarded: Forwarded,
     since: Instant,
+}
+
+/// Seconds that it may be kept. What no upstream was asked for has not failed.
+fn ttl(forwarded: &Forwarded) -> u32 {
+    match forwarded {
+        Ok(told) => told.ttl,
+        Err(Failure::Unreachable | Failure::Loop) => FAILURE_TTL,
+        Err(Failure::NoUpstream | Failure::TooMany) => 0,
+    }
+}
+
+fn weight(forwarded: &Forwarded) -> usize {
+    forwarded.as_ref().map_or(0, Told::weight)
 }
 
 impl Cache {
     /// `bytes`: that it may take, about.
     pub fn new(bytes: u64) -> Self {
         let weigh = |question: &Outside, entry: &Arc<Entry>| {
-            let bytes = size_of::<Outside>() + question.name.len() + size_of::<Entry>() + entry.told.weight();
+            let bytes = size_of::<Outside>() + question.name.len() + size_of::<Entry>() + weight(&entry.forwarded);
             u32::try_from(bytes).unwrap_or(u32::MAX)
         };
         let entries = moka::sync::Cache::builder().max_capacity(bytes).weigher(weigh).build();
@@ -36,11 +53,12 @@ impl Cache {
     }
 
     /// What was told, if it is still good, with its times to live as they are now.
-    pub fn get(&self, question: &Outside, now: Instant) -> Option<Told> {
+    pub fn get(&self, question: &Outside, now: Instant) -> Option<Forwarded> {
         let found = self.entries.get(question).and_then(|entry| {
             let age = now.saturating_duration_since(entry.since);
-            if age < Duration::from_secs(entry.told.ttl.into()) {
-                return Some(entry.told.aged(u32::try_from(age.as_secs()).unwrap_or(u32::MAX)));
+            if age < Duration::from_secs(ttl(&entry.forwarded).into()) {
+                let seconds = u32::try_from(age.as_secs()).unwrap_or(u32::MAX);
+                return Some(entry.forwarded.as_ref().map(|told| told.aged(seconds)).map_err(|failure| *failure));
             }
             self.entries.invalidate(question);
             None
@@ -51,9 +69,9 @@ impl Cache {
     }
 
     /// Keeps what was told just now, if it may be.
-    pub fn put(&self, question: Outside, told: Told, now: Instant) {
-        if told.ttl > 0 && told.weight() <= ENTRY_MAX {
-            self.entries.insert(question, Arc::new(Entry { told, since: now }));
+    pub fn put(&self, question: Outside, forwarded: Forwarded, now: Instant) {
+        if ttl(&forwarded) > 0 && weight(&forwarded) <= ENTRY_MAX {
+            self.entries.insert(question, Arc::new(Entry { forwarded, since: now }));
         }
     }
 
@@ -100,9 +118,9 @@ mod tests {
     fn times_to_live_run_down_and_out() {
         let (cache, start) = (Cache::new(1 << 20), Instant::now());
         let later = |ms| start + Duration::from_millis(ms);
-        cache.put(outside("a.example"), told(&[300, 60], 4), start);
+        cache.put(outside("a.example"), Ok(told(&[300, 60], 4)), start);
         let ttls = |ms| {
-            let told = cache.get(&outside("A.Example"), later(ms))?;
+            let told = cache.get(&outside("A.Example"), later(ms))?.unwrap();
             Some(told.answer.iter().map(|rr| rr.ttl).collect::<Vec<_>>())
         };
         assert_eq!(ttls(0), Some(vec![300, 60]));
@@ -112,14 +130,29 @@ mod tests {
         assert_eq!(ttls(60_000), None, "the first that runs out takes the others along");
         assert_eq!(ttls(0), None, "and it is gone");
         assert_eq!(cache.counts(), (4, 2));
-        cache.put(outside("b.example"), told(&[0], 4), start);
+        cache.put(outside("b.example"), Ok(told(&[0], 4)), start);
         assert_eq!(cache.get(&outside("b.example"), start), None, "what must not be kept");
+    }
+
+    #[test]
+    fn a_failure_is_kept_for_a_second_and_a_refusal_of_ours_is_not() {
+        let (cache, start) = (Cache::new(1 << 20), Instant::now());
+        for (failure, kept) in [
+            (Failure::Unreachable, true),
+            (Failure::Loop, true),
+            (Failure::TooMany, false),
+            (Failure::NoUpstream, false),
+        ] {
+            cache.put(outside("a.example"), Err(failure), start);
+            let later = |ms| cache.get(&outside("a.example"), start + Duration::from_millis(ms));
+            assert_eq!((later(999), later(1_000)), (kept.then_some(Err(failure)), None));
+        }
     }
 
     #[test]
     fn a_question_is_its_type_and_bits_too() {
         let (cache, now) = (Cache::new(1 << 20), Instant::now());
-        cache.put(outside("a.example"), told(&[60], 4), now);
+        cache.put(outside("a.example"), Ok(told(&[60], 4)), now);
         for other in [
             Outside { qtype: 28, ..outside("a.example") },
             Outside { dnssec_ok: true, ..outside("a.example") },
@@ -133,10 +166,10 @@ mod tests {
     fn it_is_bounded_in_bytes() {
         let (cache, now) = (Cache::new(1 << 20), Instant::now());
         for at in 0..20_000 {
-            cache.put(outside(&format!("n{at}.example")), told(&[60; 3], 100), now);
+            cache.put(outside(&format!("n{at}.example")), Ok(told(&[60; 3], 100)), now);
         }
         assert!((900_000..=1 << 20).contains(&cache.bytes()), "{}", cache.bytes());
-        cache.put(outside("large.example"), told(&[60; 100], 1_000), now);
+        cache.put(outside("large.example"), Ok(told(&[60; 100], 1_000)), now);
         assert_eq!(cache.get(&outside("large.example"), now), None);
     }
 }

@@ -11,6 +11,7 @@ use hickory_proto::op::ResponseCode;
 use tokio::sync::{Notify, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::cache::FAILURE_TTL;
 use super::query::{Outside, Query};
 use super::server::Server;
 use super::told::Told;
@@ -23,8 +24,6 @@ const DEADLINE: Duration = Duration::from_secs(4);
 const QUERIES_MAX: usize = 8;
 /// Queries for one question to one upstream (RFC 9520 3.1).
 const QUERIES_EACH: usize = 3;
-/// How long a failure is kept (RFC 9520), in seconds.
-const FAILURE_TTL: u32 = 1;
 /// How long another upstream waits for a socket before it is looked for again.
 const SOCKET_WAIT: Duration = Duration::from_millis(50);
 

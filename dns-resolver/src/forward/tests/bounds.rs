@@ -76,6 +76,21 @@ async fn a_repeat_is_the_same_packet_from_the_same_socket() {
     assert_eq!(line, "NOERROR rd ra | a.example. 60 IN A 192.0.2.1");
 }
 
+#[tokio::test]
+async fn a_failure_is_kept_for_a_second() {
+    let closed = FakeUpstream::closed().await;
+    let world = World::new(&to(&[&closed]));
+    for _ in 0..3 {
+        assert_eq!(world.line("a.example A", "r").await, "SERVFAIL rd ra ede=23");
+    }
+    assert_eq!(world.line("out.alice.p2p A", "r").await, "SERVFAIL rd ra ede=23");
+    assert_eq!(world.line("deep.alice.p2p A", "r").await, "SERVFAIL rd ra ede=23");
+    assert_eq!(world.counts().sent, 2, "once each name");
+    world.pass(1);
+    assert_eq!(world.line("a.example A", "r").await, "SERVFAIL rd ra ede=23");
+    assert_eq!(world.counts().sent, 3);
+}
+
 /// 300 questions, and an upstream that says nothing before it has seen all that come.
 #[tokio::test]
 async fn questions_wait_for_a_socket_and_are_answered() {
