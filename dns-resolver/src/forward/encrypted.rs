@@ -1,11 +1,16 @@
 //! Upstreams over TLS and HTTPS, by hickory: one connection that all questions share, made again when it has ended.
+//!
+//! A connection may also die without a word. It is taken for dead when nothing at all has come over it since a question was
+//! sent and the time has come to ask again; then another is made beside it.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::{FutureExt, select_ok};
 use hickory_net::NetError;
 use hickory_net::h2::HttpsClientStream;
 use hickory_net::runtime::{RuntimeProvider, Spawn, TokioRuntimeProvider};
@@ -15,6 +20,7 @@ use hickory_proto::op::{DnsRequest, DnsRequestOptions, Message};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::Notify;
 
 use super::query::{Match, Query};
 
@@ -27,6 +33,14 @@ const BUSY_TRIES: usize = 100;
 const BUSY_WAIT: Duration = Duration::from_millis(5);
 
 type Exchange = DnsExchange<TokioRuntimeProvider>;
+
+/// A connection that stands. A clone is the same one.
+#[derive(Clone)]
+struct Open {
+    exchange: Exchange,
+    /// Answers that have come over it.
+    heard: Arc<AtomicU64>,
+}
 
 /// Why upstreams over TLS and HTTPS cannot be trusted.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +101,7 @@ pub(super) struct Connection {
     name: Arc<str>,
     kind: Kind,
     trust: Arc<ClientConfig>,
-    open: Mutex<Option<Exchange>>,
+    open: Mutex<Option<Open>>,
     /// Held by the one who makes it.
     making: tokio::sync::Mutex<()>,
     /// What drives connections ends with it.
@@ -100,47 +114,87 @@ impl Connection {
         Self { addr, name, kind, trust, open, making, runtime }
     }
 
-    /// Asks over the connection; where it has ended, over a new one.
+    /// Asks over the connection; where it has ended, or seems dead when `again` is told, over a new one.
     ///
-    /// Whoever stops waiting has the connection closed: it may lead nowhere any more.
-    pub async fn ask(&self, query: &Query) -> io::Result<Vec<u8>> {
-        let closes = CloseUnlessAnswered { connection: self, is_answered: false };
+    /// Whoever stops waiting has a connection closed that nothing has come over meanwhile: it may lead nowhere any more.
+    pub async fn ask(&self, query: &Query, again: &Notify) -> io::Result<Vec<u8>> {
         let reply = match self.opened() {
-            Some(exchange) => match send(&exchange, query).await {
-                Err(_) => self.ask_anew(query).await,
-                reply => reply,
+            Some(open) => self.ask_over_old(open, query, again).await,
+            None => match self.made().await {
+                Ok(open) => self.ask_over(&open, query).await,
+                Err(error) => Err(error),
             },
-            None => self.ask_anew(query).await,
         };
         let reply = reply.map_err(io::Error::other)?;
         // The connection sees to the ID, TLS to who answers.
         if query.matches_unnumbered(&reply) == Match::Stranger {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "no reply to the question"));
         }
-        closes.answered();
         Ok(reply)
     }
 
-    fn opened(&self) -> Option<Exchange> {
+    /// Asks over a connection that has stood for a while, and over another where that does not answer.
+    async fn ask_over_old(&self, open: Open, query: &Query, again: &Notify) -> Result<Vec<u8>, NetError> {
+        let heard = open.heard.load(Ordering::Relaxed);
+        let seems_dead = async {
+            loop {
+                again.notified().await;
+                if open.heard.load(Ordering::Relaxed) == heard {
+                    break;
+                }
+            }
+        };
+        let mut first = self.ask_over(&open, query).boxed();
+        tokio::select! {
+            reply = &mut first => match reply {
+                Err(_) => self.ask_anew(&open, query).await,
+                reply => reply,
+            },
+            () = seems_dead => {
+                let anew = self.ask_anew(&open, query).boxed();
+                select_ok([first, anew]).await.map(|(reply, _)| reply)
+            }
+        }
+    }
+
+    /// Asks over another connection than `old`.
+    async fn ask_anew(&self, old: &Open, query: &Query) -> Result<Vec<u8>, NetError> {
+        self.close(old);
+        let open = match self.opened() {
+            Some(newer) => newer,
+            None => self.made().await?,
+        };
+        self.ask_over(&open, query).await
+    }
+
+    async fn ask_over(&self, open: &Open, query: &Query) -> Result<Vec<u8>, NetError> {
+        let _closes = CloseUnlessHeard { connection: self, open, heard: open.heard.load(Ordering::Relaxed) };
+        let reply = send(&open.exchange, query).await?;
+        open.heard.fetch_add(1, Ordering::Relaxed);
+        Ok(reply)
+    }
+
+    fn opened(&self) -> Option<Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn ask_anew(&self, query: &Query) -> Result<Vec<u8>, NetError> {
-        let before = self.making.try_lock().ok();
-        let exchange = match before {
-            Some(making) => {
-                let exchange = self.connect().await?;
-                *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(exchange.clone());
-                drop(making);
-                exchange
-            }
-            // Somebody else is at it.
-            None => {
-                drop(self.making.lock().await);
-                self.opened().ok_or(NetError::NoConnections)?
-            }
+    /// Lets no more questions go over `old`.
+    fn close(&self, old: &Open) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.as_ref().is_some_and(|open| Arc::ptr_eq(&open.heard, &old.heard)) {
+            *open = None;
+        }
+    }
+
+    /// A new connection, by whoever comes first; the others share it.
+    async fn made(&self) -> Result<Open, NetError> {
+        let Ok(_making) = self.making.try_lock() else {
+            drop(self.making.lock().await);
+            return self.opened().ok_or(NetError::NoConnections);
         };
-        send(&exchange, query).await
+        let open = Open { exchange: self.connect().await?, heard: Arc::default() };
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(open.clone());
+        Ok(open)
     }
 
     async fn connect(&self) -> Result<Exchange, NetError> {
@@ -181,22 +235,18 @@ async fn send(exchange: &Exchange, query: &Query) -> Result<Vec<u8>, NetError> {
     }
 }
 
-/// Closes a connection that did not answer.
-struct CloseUnlessAnswered<'a> {
+/// Closes a connection that nothing has come over.
+struct CloseUnlessHeard<'a> {
     connection: &'a Connection,
-    is_answered: bool,
+    open: &'a Open,
+    /// Answers that had come before.
+    heard: u64,
 }
 
-impl CloseUnlessAnswered<'_> {
-    fn answered(mut self) {
-        self.is_answered = true;
-    }
-}
-
-impl Drop for CloseUnlessAnswered<'_> {
+impl Drop for CloseUnlessHeard<'_> {
     fn drop(&mut self) {
-        if !self.is_answered {
-            *self.connection.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if self.open.heard.load(Ordering::Relaxed) == self.heard {
+            self.connection.close(self.open);
         }
     }
 }

@@ -59,12 +59,13 @@ impl Server {
         Self { upstream, connection, health: Mutex::default() }
     }
 
-    /// The upstream's message, which replies to `query`. When `again` is told, what was sent may be lost.
+    /// The upstream's message, which replies to `query`. When `again` is told, what was sent may be lost, and a connection
+    /// have died.
     pub async fn ask(&self, query: &Query, again: &Notify) -> io::Result<Vec<u8>> {
         match (&self.upstream.transport, &self.connection) {
             (Transport::Udp, _) => ask_udp(self.upstream.addr, query, again).await,
             (Transport::Tcp, _) => ask_tcp(self.upstream.addr, query).await,
-            (_, Some(connection)) => connection.ask(query).await,
+            (_, Some(connection)) => connection.ask(query, again).await,
             (_, None) => Err(io::Error::other("there is no certificate to trust")),
         }
     }

@@ -13,7 +13,7 @@ use hickory_server::zone_handler::MessageResponseBuilder;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use rustls::server::ResolvesServerCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 
@@ -103,4 +103,69 @@ async fn over_tls() {
 #[tokio::test]
 async fn over_https() {
     is_asked_and_held_against_its_certificate("https", "/dns-query").await;
+}
+
+/// Passes connections on to `to`. Those that stand when `dies` is called carry nothing more and say nothing about it.
+struct Wire {
+    addr: SocketAddr,
+    generation: Arc<tokio::sync::watch::Sender<usize>>,
+    made: Arc<AtomicUsize>,
+}
+
+impl Wire {
+    async fn to(to: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (generation, made) = (Arc::new(tokio::sync::watch::Sender::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (shown, counter) = (generation.clone(), made.clone());
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let mut dies = shown.subscribe();
+                tokio::spawn(async move {
+                    let mut far = TcpStream::connect(to).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        _ = dies.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        Self { addr, generation, made }
+    }
+
+    fn dies(&self) {
+        self.generation.send_modify(|generation| *generation += 1);
+    }
+}
+
+async fn a_connection_that_died_silently_is_made_again(scheme: &str, path: &str) {
+    let upstream = start(scheme == "https").await;
+    let wire = Wire::to(upstream.addr).await;
+    let config = Config {
+        to: format!("{scheme}://{}{path}#{NAME}", wire.addr).parse().unwrap(),
+        ca_file: Some(upstream.folder.path().join("ca.pem")),
+        ..Config::default()
+    };
+    let world = World::new(&config);
+    assert_eq!(world.line("a.example A", "r").await, "NOERROR rd ra | a.example. 0 IN A 192.0.2.1");
+    for round in 2..4 {
+        wire.dies();
+        let before = Instant::now();
+        let questions: Vec<String> = (0..10).map(|at| format!("n{round}{at}.example A")).collect();
+        let all = futures::future::join_all(questions.iter().map(|question| world.line(question, "r"))).await;
+        assert!(all.iter().all(|line| line.starts_with("NOERROR rd ra | n")), "{all:?}");
+        assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+        assert_eq!(wire.made.load(Ordering::SeqCst), round, "all share the new one");
+    }
+}
+
+#[tokio::test]
+async fn a_tls_connection_that_died_silently_is_made_again() {
+    a_connection_that_died_silently_is_made_again("tls", "").await;
+}
+
+#[tokio::test]
+async fn an_https_connection_that_died_silently_is_made_again() {
+    a_connection_that_died_silently_is_made_again("https", "/dns-query").await;
 }
