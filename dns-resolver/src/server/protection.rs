@@ -256,27 +256,29 @@ async fn whoever_listens_everywhere_answers_from_where_it_was_asked() {
     }
 }
 
+/// A zone in that condition, whose `lapsed` has lapsed.
+struct Odd(FakeZone, Condition);
+impl Zone for Odd {
+    fn tld(&self) -> &str {
+        self.0.tld()
+    }
+    fn serial(&self) -> u32 {
+        self.0.serial()
+    }
+    fn encoded(&self, label: &[u8]) -> Encoded<'_> {
+        self.0.encoded(label)
+    }
+    fn condition(&self) -> Condition {
+        self.1
+    }
+    fn has_lapsed(&self, label: &[u8]) -> bool {
+        label == b"lapsed"
+    }
+}
+
 /// RFC 8914: what an answer is worth, where the code does not tell.
 #[tokio::test]
 async fn extended_errors_say_why() {
-    struct Odd(FakeZone, Condition);
-    impl Zone for Odd {
-        fn tld(&self) -> &str {
-            self.0.tld()
-        }
-        fn serial(&self) -> u32 {
-            self.0.serial()
-        }
-        fn encoded(&self, label: &[u8]) -> Encoded<'_> {
-            self.0.encoded(label)
-        }
-        fn condition(&self) -> Condition {
-            self.1
-        }
-        fn has_lapsed(&self, label: &[u8]) -> bool {
-            label == b"lapsed"
-        }
-    }
     let cases = [
         (Condition::Current, "alice.p2p. A", None),
         (Condition::Current, "x.lapsed.p2p. A", Some((0, "the name has expired; its owner can still renew it"))),
@@ -303,27 +305,12 @@ async fn extended_errors_say_why() {
 /// RFC 8914: why an answer is worth less takes no record's place.
 #[tokio::test]
 async fn an_extended_error_is_left_out_where_the_answer_needs_its_room() {
-    struct Stale(FakeZone);
-    impl Zone for Stale {
-        fn tld(&self) -> &str {
-            self.0.tld()
-        }
-        fn serial(&self) -> u32 {
-            self.0.serial()
-        }
-        fn encoded(&self, label: &[u8]) -> Encoded<'_> {
-            self.0.encoded(label)
-        }
-        fn condition(&self) -> Condition {
-            Condition::Stale
-        }
-    }
     let texts = |last: usize| {
         let line = |len: usize, mark: char| format!("@ TXT {}\n", mark.to_string().repeat(len));
         line(200, 'a') + &line(200, 'b') + &line(last, 'c')
     };
     let zone = FakeZone::default().with("roomy", &texts(1)).with("tight", &texts(32)).with("full", &texts(60));
-    let zone: Arc<dyn Zone> = Arc::new(Stale(zone));
+    let zone: Arc<dyn Zone> = Arc::new(Odd(zone, Condition::Stale));
     let any = ["127.0.0.1:0".parse().unwrap()];
     let server = DnsServer::bind(&any, move || zone.clone(), Config::default()).await.unwrap();
     for (name, is_whole, is_told) in [("roomy", true, true), ("tight", true, false), ("full", false, false)] {
