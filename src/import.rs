@@ -150,7 +150,7 @@ impl Importer {
         let state = State::genesis();
         let row = ChainRow { hash, block, undo: None, burned: 0, issued: 0 };
         let mut pending = Commit::default();
-        pending.rows.extend(state.tree().entries().map(|(key, row)| (key, Some(row))));
+        pending.rows.extend(state.tree().leaves().filter_map(|leaf| Some((leaf.key()?, Some(leaf.clone())))));
         pending.chain.insert(Height::GENESIS, Some(row));
         let head = HeadRow { sequence: 0, head: genesis.head, block: Some(block), rejected: false };
         pending.heads.insert(hash, head);

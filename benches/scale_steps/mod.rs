@@ -237,7 +237,8 @@ fn tree(state: &State, names: u32) -> Figures {
                 let mut after = NameRow::clone(&before);
                 after.entry.records.0[0] ^= 1;
                 let key = EntryKey::Name(name);
-                let (before, after) = (Some(Row::Name(before)), Some(Row::Name(after.into())));
+                let leaf = |row: NameRow| Some(Leaf::of(&key, &Row::Name(row.into())));
+                let (before, after) = (leaf(before.as_ref().clone()), leaf(after));
                 Change { trie_key: key.trie_key(), key, before, after }
             })
             .collect();

@@ -7,6 +7,7 @@
 use dotp2p_chain::entry::{Entry, EntryKey};
 use dotp2p_fuzz::{Cost, check_error, within};
 use dotp2p_registry::row::Row;
+use dotp2p_registry::state_tree::Leaf;
 use dotp2p_registry::store::{decode_undo, encode_undo};
 use dotp2p_registry::view::Change;
 use libfuzzer_sys::fuzz_target;
@@ -19,7 +20,10 @@ fn run(data: &[u8]) {
     if let Some(prior) = decode_undo(data) {
         let changes: Vec<Change> = prior
             .into_iter()
-            .map(|(key, before)| Change { trie_key: key.trie_key(), key, before, after: None })
+            .map(|(key, before)| {
+                let before = before.map(|row| Leaf::of(&key, &row));
+                Change { trie_key: key.trie_key(), key, before, after: None }
+            })
             .collect();
         assert_eq!(encode_undo(&changes), data, "an undo has one form");
     }

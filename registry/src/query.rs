@@ -232,7 +232,7 @@ impl Reader {
         let key = EntryKey::Name(name.clone());
         let rows = self.undo_rows(row.changed)?;
         let before = rows.into_iter().find(|(at, _)| *at == key).and_then(|(_, row)| row);
-        Ok(before.and_then(|before| with_records(before, Some(row)).as_name().cloned()))
+        Ok(before.and_then(|before| with_records(before, Some(&row.records)).as_name().cloned()))
     }
 
     /// What DNS serves for the name `label` now, with updates from the pool if `provisional`. Rules L1 to L5.
@@ -370,19 +370,19 @@ pub fn undo_changes(state: &State, before: Vec<(EntryKey, Option<Row>)>) -> Vec<
         .into_iter()
         .map(|(key, before)| {
             let trie_key = key.trie_key();
-            let after = state.get_at(&trie_key, &key);
-            let row = after.as_ref().and_then(Row::as_name).map(Arc::as_ref);
-            let before = before.map(|before| with_records(before, row));
+            let after = state.tree().get(&trie_key, &key).cloned();
+            let records = after.as_ref().and_then(Leaf::name).map(|name| name.records);
+            let before = before.map(|before| Leaf::new(&trie_key, &key, &with_records(before, records)));
             Change { key, trie_key, before, after }
         })
         .collect()
 }
 
 /// A prior row with the records that its undo left out because the block did not change them.
-fn with_records(before: Row, after: Option<&NameRow>) -> Row {
+fn with_records(before: Row, after: Option<&[u8]>) -> Row {
     match (before, after) {
-        (Row::Name(row), Some(after)) if row.records.is_empty() => {
-            Row::Name(Arc::new(NameRow { records: after.records.clone(), ..row.as_ref().clone() }))
+        (Row::Name(row), Some(records)) if row.records.is_empty() => {
+            Row::Name(Arc::new(NameRow { records: records.to_vec(), ..row.as_ref().clone() }))
         }
         (before, _) => before,
     }

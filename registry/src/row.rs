@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use dotp2p_chain::codec::{DecodeError, decode_all};
 use dotp2p_chain::entry::{Account, CommitmentEntry, Entry, EntryKey, NameEntry, RewardEntry};
-use dotp2p_chain::hash::tag;
 use dotp2p_chain::height::Height;
 use parity_scale_codec::{Decode, Encode, Output};
 
@@ -22,14 +21,6 @@ pub struct NameRow {
     pub transaction: u32,
     /// The bytes that hash to `entry.records`.
     pub records: Vec<u8>,
-}
-
-impl NameRow {
-    /// Appends the row's bytes as if it had no records.
-    pub fn encode_without_records_to(&self, out: &mut Vec<u8>) {
-        let none: &[u8] = &[];
-        (&self.entry, self.changed, self.transaction, none).encode_to(out);
-    }
 }
 
 /// An entry as the node keeps it. Cloning is cheap.
@@ -66,12 +57,6 @@ impl Row {
         let mut bytes = Vec::new();
         self.value_to(&mut bytes);
         bytes
-    }
-
-    /// `H("dotp2p/value", value)` (S8).
-    #[must_use]
-    pub fn value_hash(&self) -> [u8; 32] {
-        tag::VALUE.hash_encoded(|out| self.value_to(out))
     }
 
     /// Appends [`Row::value`].

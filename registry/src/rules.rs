@@ -299,10 +299,11 @@ fn pay(
     if cost == Amount::ZERO {
         return Ok(());
     }
-    let account = view.account(payer).ok_or(RuleError::NoAccount)?;
+    let place = view.place(&EntryKey::Account(*payer));
+    let account = view.account_at(place).ok_or(RuleError::NoAccount)?;
     let balance = account.balance.checked_sub(cost).ok_or(RuleError::Cost { cost, balance: account.balance })?;
     tally.burned = tally.burned.checked_add(burn).ok_or(RuleError::CostRange)?;
-    view.put(&EntryKey::Account(*payer), Some(Row::Account(Account { balance, ..account })));
+    view.put_at(place, Some(Row::Account(Account { balance, ..account })));
     if let Some((to, amount, account)) = credited {
         credit(view, &to, account.unwrap_or_default(), amount)?;
     }

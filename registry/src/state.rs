@@ -49,8 +49,8 @@ impl State {
             _ => None,
         });
         let commitments = sorted(commitments.collect());
-        let names = items.par_iter().filter_map(|(_, leaf)| match (leaf.name()?.entry, leaf.key()?) {
-            (entry, EntryKey::Name(name)) => Some(((head(&entry.owner), name.clone()), (entry.expires, name))),
+        let names = items.par_iter().filter_map(|(_, leaf)| match (leaf.tenure()?, leaf.key()?) {
+            ((owner, expires), EntryKey::Name(name)) => Some(((head(&owner), name.clone()), (expires, name))),
             _ => None,
         });
         let (owners, expiries) = names.unzip();
@@ -61,7 +61,7 @@ impl State {
 
     /// Does `changes`, which are strictly ascending by trie key and begin at this state.
     pub fn apply(&mut self, changes: &[Change]) {
-        self.tree.update(changes.iter().map(|c| (c.trie_key, &c.key, c.after.as_ref())));
+        self.tree.update(changes.iter().map(|c| (&c.trie_key, &c.key, c.after.as_ref())));
         for change in changes {
             self.index(&change.key, change.before.as_ref(), change.after.as_ref());
         }
@@ -69,24 +69,22 @@ impl State {
 
     /// Takes `changes` back: `undo(apply(s)) == s`, roots included (S13).
     pub fn undo(&mut self, changes: &[Change]) {
-        self.tree.update(changes.iter().map(|c| (c.trie_key, &c.key, c.before.as_ref())));
+        self.tree.update(changes.iter().map(|c| (&c.trie_key, &c.key, c.before.as_ref())));
         for change in changes {
             self.index(&change.key, change.after.as_ref(), change.before.as_ref());
         }
     }
 
-    fn index(&mut self, key: &EntryKey, before: Option<&Row>, after: Option<&Row>) {
+    fn index(&mut self, key: &EntryKey, before: Option<&Leaf>, after: Option<&Leaf>) {
         match key {
             EntryKey::Name(name) => {
-                let of = |row: Option<&Row>| {
-                    row.and_then(Row::as_name).map(|row| (head(&row.entry.owner), row.entry.expires))
-                };
+                let of = |leaf: Option<&Leaf>| leaf?.tenure().map(|(owner, expires)| (head(&owner), expires));
                 let ((owner, expiry), (new_owner, new_expiry)) = (of(before).unzip(), of(after).unzip());
                 replace(&mut self.by_owner, owner, new_owner, name);
                 replace(&mut self.by_expiry, expiry, new_expiry, name);
             }
             EntryKey::Commitment(hash) => {
-                let height = |row: Option<&Row>| match row {
+                let height = |leaf: Option<&Leaf>| match leaf?.row() {
                     Some(Row::Commitment(entry)) => Some(entry.height),
                     _ => None,
                 };
@@ -169,7 +167,7 @@ impl State {
         let (owner, head) = (*owner, head(owner));
         let names = self.by_owner.range((head, Name::first())..).take_while(move |(of, _)| *of == head);
         let is_his = move |name: &&Name| {
-            self.tree.of_name(name.as_bytes()).and_then(Leaf::name).is_some_and(|it| it.entry.owner == owner)
+            self.tree.of_name(name.as_bytes()).and_then(Leaf::tenure).is_some_and(|(of, _)| of == owner)
         };
         names.map(|(_, name)| name).filter(is_his)
     }

@@ -67,20 +67,20 @@ impl Placed for Item {
     }
 }
 
-/// A row to be written, or none; its leaf is made in its turn.
+/// A leaf to be written, or none.
 struct Edit<'a> {
-    trie_key: TrieKey,
+    trie_key: &'a TrieKey,
     key: &'a EntryKey,
-    row: Option<&'a Row>,
+    leaf: Option<&'a Leaf>,
 }
 
 impl Placed for Edit<'_> {
     fn trie_key(&self) -> &TrieKey {
-        &self.trie_key
+        self.trie_key
     }
 
     fn leaf(&self) -> Option<Leaf> {
-        self.row.map(|row| Leaf::new(&self.trie_key, self.key, row))
+        self.leaf.cloned()
     }
 }
 
@@ -181,9 +181,9 @@ impl StateTree {
         }
     }
 
-    /// Writes rows (`None` removes) at keys that are strictly ascending.
-    pub fn update<'a>(&mut self, changes: impl Iterator<Item = (TrieKey, &'a EntryKey, Option<&'a Row>)>) {
-        let edits: Vec<Edit<'_>> = changes.map(|(trie_key, key, row)| Edit { trie_key, key, row }).collect();
+    /// Writes leaves (`None` removes) at places that are strictly ascending.
+    pub fn update<'a>(&mut self, changes: impl Iterator<Item = (&'a TrieKey, &'a EntryKey, Option<&'a Leaf>)>) {
+        let edits: Vec<Edit<'_>> = changes.map(|(trie_key, key, leaf)| Edit { trie_key, key, leaf }).collect();
         debug_assert!(edits.is_sorted_by(|a, b| a.trie_key < b.trie_key), "changes are not strictly ascending");
         self.0 = update(std::mem::take(&mut self.0), 0, &edits);
     }

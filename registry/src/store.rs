@@ -139,7 +139,7 @@ pub struct Meta {
 #[derive(Debug, Default)]
 pub struct Commit {
     /// Rows that changed; `None` removes.
-    pub rows: HashMap<EntryKey, Option<Row>>,
+    pub rows: HashMap<EntryKey, Option<Leaf>, foldhash::fast::RandomState>,
     /// Heights of the active chain that changed; `None` above the new tip.
     pub chain: BTreeMap<Height, Option<ChainRow>>,
     /// Headers that are new or changed.
@@ -450,11 +450,13 @@ pub fn encode_undo(changes: &[Change]) -> Vec<u8> {
             continue;
         };
         out.push(1);
-        match (before, &change.after) {
-            (Row::Name(before), Some(Row::Name(after))) if before.records == after.records => {
-                before.encode_without_records_to(&mut bytes);
+        let after = change.after.as_ref().and_then(Leaf::beside_records);
+        match (before.beside_records(), after) {
+            (Some((row, records)), Some((_, same))) if records == same => {
+                bytes.extend_from_slice(row);
+                bytes.push(0);
             }
-            _ => before.encode_to(&mut bytes),
+            _ => bytes.extend_from_slice(before.row_bytes()),
         }
         put(&mut out, &mut bytes);
     }

@@ -15,6 +15,7 @@ use dotp2p_chain::params::{Params, Rules};
 use dotp2p_registry::ledger::{LedgerError, apply_block, connect_block, disconnect_block};
 use dotp2p_registry::row::Row;
 use dotp2p_registry::state::State;
+use dotp2p_registry::state_tree::Leaf;
 use parity_scale_codec::Decode;
 use serde_json::Value;
 
@@ -74,7 +75,7 @@ fn connect(states: &HashMap<BlockHash, State>, block: &Block, event: &Value, par
     looks_up(&state, block.head.roots.height, params, comment);
     // What no header commits to: which transaction wrote a name, and the records' bytes.
     for change in &done.changes {
-        let Some(row) = change.after.as_ref().and_then(Row::as_name) else { continue };
+        let Some(Row::Name(row)) = change.after.as_ref().and_then(Leaf::row) else { continue };
         let written = &block.transactions[row.transaction as usize];
         let EntryKey::Name(name) = &change.key else { panic!("{comment}: a name's row at {:?}", change.key) };
         let writes = |bytes: Option<&[u8]>| bytes == Some(name.as_bytes());

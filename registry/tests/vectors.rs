@@ -20,6 +20,7 @@ use dotp2p_registry::price;
 use dotp2p_registry::row::{NameRow, Row};
 use dotp2p_registry::rules::{Context, Tally, apply_transaction};
 use dotp2p_registry::state::State;
+use dotp2p_registry::state_tree::Leaf;
 use dotp2p_registry::view::View;
 use parity_scale_codec::Decode;
 use serde_json::Value;
@@ -185,7 +186,7 @@ fn every_op_in_every_stage() {
         assert_eq!(tally.burned.atoms(), number(&case["burned"]), "{comment}");
         assert_eq!(tally.fees.atoms(), number(&case["fee"]), "{comment}");
         assert_eq!(u64::from(tally.commits), number(&case["commits_after"]), "{comment}");
-        let value = |row: &Option<Row>| row.as_ref().map(|row| to_hex(&row.value()));
+        let value = |leaf: &Option<Leaf>| leaf.as_ref().map(|leaf| to_hex(leaf.value()));
         let found: BTreeMap<String, Option<String>> = changes
             .iter()
             .filter(|change| value(&change.before) != value(&change.after))
@@ -199,10 +200,10 @@ fn every_op_in_every_stage() {
             .collect();
         assert_eq!(found, expected, "{comment}");
         for change in &changes {
-            if let Some(Row::Name(row)) = &change.after {
-                let brought = case["records"].get(to_hex(&row.entry.records.0));
+            if let Some(name) = change.after.as_ref().and_then(Leaf::name) {
+                let brought = case["records"].get(to_hex(&name.entry.records.0));
                 if let Some(brought) = brought {
-                    assert_eq!(to_hex(&row.records), brought.as_str().unwrap(), "{comment}");
+                    assert_eq!(to_hex(name.records), brought.as_str().unwrap(), "{comment}");
                 }
             }
         }

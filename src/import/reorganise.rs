@@ -12,8 +12,8 @@ use dotp2p_chain::history::Node as HistoryNode;
 use dotp2p_chain::tx::Transaction;
 use dotp2p_registry::ledger::{self, Connected};
 use dotp2p_registry::query::undo_changes;
-use dotp2p_registry::row::Row;
 use dotp2p_registry::state::State;
+use dotp2p_registry::state_tree::Leaf;
 use dotp2p_registry::store::{ChainRow, Commit, HeadRow, RecordKind, decode_undo, encode_undo};
 use imbl::Vector;
 
@@ -29,7 +29,7 @@ struct Trial {
     head: BlockHead,
     recent: VecDeque<(Height, State)>,
     /// Rows that changed, the last of each the valid one.
-    rows: Vec<(EntryKey, Option<Row>)>,
+    rows: Vec<(EntryKey, Option<Leaf>)>,
     /// The rest of what is to be written.
     commit: Commit,
     /// The transactions of each block taken back, the tip's first.

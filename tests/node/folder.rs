@@ -8,6 +8,7 @@ use dotp2p_chain::height::Height;
 use dotp2p_chain::params::Params;
 use dotp2p_registry::row::Row;
 use dotp2p_registry::state::State;
+use dotp2p_registry::state_tree::Leaf;
 use dotp2p_registry::store::{Commit, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -143,7 +144,7 @@ async fn whose_database_says_something_else_than_its_tip() {
     let params = Params::regtest();
     let (mut store, loaded) = Store::open(folder.path(), &params, false).unwrap();
     let mut commit = Commit { meta: loaded.meta, ..Commit::default() };
-    commit.rows.insert(EntryKey::Level, Some(Row::Level(1_000_001)));
+    commit.rows.insert(EntryKey::Level, Some(Leaf::of(&EntryKey::Level, &Row::Level(1_000_001))));
     store.commit(&commit).unwrap();
     drop(store);
     // As after a kill: there is no copy of the state.

@@ -6,6 +6,7 @@ use dotp2p_chain::hash::ChainId;
 use dotp2p_chain::height::Height;
 use dotp2p_chain::params::Params;
 use dotp2p_registry::row::Row;
+use dotp2p_registry::state_tree::Leaf;
 use dotp2p_registry::store::{ChainRow, Commit, Place, RecordKind, Store};
 use dotp2p_registry::view::Change;
 use tempfile::TempDir;
@@ -24,7 +25,7 @@ impl Durable {
         let dir = tempfile::tempdir().expect("a temporary folder can be made");
         let (mut store, _) = Store::open(dir.path(), params, false).expect("an empty folder opens");
         let mut pending = Commit::default();
-        pending.rows.extend(rows.iter().map(|(key, row)| (key.clone(), Some(row.clone()))));
+        pending.rows.extend(rows.iter().map(|(key, row)| (key.clone(), Some(Leaf::of(key, row)))));
         let place = store.append(RecordKind::Block, &params.genesis.encode()).expect("the block files take a record");
         let genesis = ChainRow { hash: params.genesis.hash(), block: place, undo: None, burned: 0, issued: 0 };
         pending.chain.insert(Height::GENESIS, Some(genesis));

@@ -1,7 +1,5 @@
 //! The ops themselves, in the order of their numbers. A file in itself because it is read beside `docs/spec/names.md`.
 
-use std::sync::Arc;
-
 use dotp2p_chain::amount::Amount;
 use dotp2p_chain::entry::{CommitmentEntry, EntryKey, NameEntry, NameOffer, Stage};
 use dotp2p_chain::height::Height;
@@ -12,8 +10,8 @@ use dotp2p_chain::tx::Body;
 
 use super::{Context, RuleError, Signed, Tally, pay};
 use crate::price;
-use crate::row::{NameRow, Row};
-use crate::view::View;
+use crate::row::Row;
+use crate::view::{Place, View};
 
 /// Applies one op of `body`; on error nothing of the op is written. Rule N16.
 pub(super) fn apply(
@@ -79,8 +77,9 @@ fn claim(
 ) -> Result<(), RuleError> {
     let name = op.name.to_name().map_err(RuleError::ClaimName)?;
     let key = EntryKey::Commitment(op.commitment(context.chain_id));
-    let before = view.name(&name);
-    match before.as_ref().map(|row| Stage::of(row.entry.expires, context.height, context.rules)) {
+    let place = view.place(&EntryKey::Name(name.clone()));
+    let before = view.entry_at(place);
+    match before.as_ref().map(|entry| Stage::of(entry.expires, context.height, context.rules)) {
         Some(Stage::Active) => return Err(RuleError::Taken(name)),
         Some(Stage::Grace) => return Err(RuleError::ClaimInGrace(name)),
         Some(Stage::Released | Stage::Free) | None => {}
@@ -96,7 +95,7 @@ fn claim(
         return Err(RuleError::TooOld { age, max: context.rules.age_max });
     }
     let expires = context.height.0.checked_add(context.rules.year).ok_or(RuleError::Beyond("N8h"))?;
-    let premium = price::premium(before.as_ref().map(|row| &row.entry), context.height, context.rules);
+    let premium = price::premium(before.as_ref(), context.height, context.rules);
     let burn = price::claim_burn(&name, commitment.level, premium).ok_or(RuleError::CostRange)?;
     pay(view, &body.payer, burn, None, tally)?;
     view.put(&key, None);
@@ -109,7 +108,7 @@ fn claim(
         records: records_hash(&records::EMPTY),
         offer: None,
     };
-    write(view, &name, entry, records::EMPTY.to_vec(), context, tally);
+    write(view, place, &entry, Some(&records::EMPTY), context, tally);
     Ok(())
 }
 
@@ -121,15 +120,15 @@ fn update(
     context: &Context<'_>,
     tally: &mut Tally,
 ) -> Result<(), RuleError> {
-    let (name, before) = active(view, &op.name, context, "N9")?;
+    let Held { name, place, entry, .. } = active(view, &op.name, context, "N9")?;
     let signed = Signed(body);
-    if !signed.by(&before.entry.owner) && !before.entry.manager.is_some_and(|key| signed.by(&key)) {
+    if !signed.by(&entry.owner) && !entry.manager.is_some_and(|key| signed.by(&key)) {
         return Err(RuleError::NotOwnerNorManager(name));
     }
     Records::check(&op.records, context.rules.record_limits(name.as_bytes().len()))?;
     pay(view, &body.payer, price::update_burn(op.records.len()), None, tally)?;
-    let entry = NameEntry { records: records_hash(&op.records), ..before.entry.clone() };
-    write(view, &name, entry, op.records.clone(), context, tally);
+    let entry = NameEntry { records: records_hash(&op.records), ..entry };
+    write(view, place, &entry, Some(&op.records), context, tally);
     Ok(())
 }
 
@@ -144,18 +143,18 @@ fn renew(
     if !(1..=10).contains(&op.years) {
         return Err(RuleError::Years(op.years));
     }
-    let (name, before, stage) = held(view, &op.name, context, "N10")?;
+    let Held { name, place, entry, stage } = held(view, &op.name, context, "N10")?;
     let year = u64::from(context.rules.year);
-    let expires = u64::from(before.entry.expires.0) + u64::from(op.years) * year;
+    let expires = u64::from(entry.expires.0) + u64::from(op.years) * year;
     if expires > u64::from(context.height.0) + u64::from(context.rules.years_ahead) * year {
         return Ok(());
     }
     let expires = u32::try_from(expires).map_err(|_| RuleError::Beyond("N10d"))?;
     let burn = price::renew_burn(&name, op.years).ok_or(RuleError::CostRange)?;
     pay(view, &body.payer, burn, None, tally)?;
-    let offer = before.entry.offer.filter(|_| stage == Stage::Active);
-    let entry = NameEntry { expires: Height(expires), offer, ..before.entry.clone() };
-    write(view, &name, entry, before.records.clone(), context, tally);
+    let offer = entry.offer.filter(|_| stage == Stage::Active);
+    let entry = NameEntry { expires: Height(expires), offer, ..entry };
+    write(view, place, &entry, None, context, tally);
     Ok(())
 }
 
@@ -167,15 +166,15 @@ fn set_keys(
     context: &Context<'_>,
     tally: &mut Tally,
 ) -> Result<(), RuleError> {
-    let (name, before) = active(view, &op.name, context, "N11")?;
-    must_sign_owner(body, &name, &before.entry, "N11")?;
-    let recovery_changes = op.recovery != before.entry.recovery;
+    let Held { name, place, entry, .. } = active(view, &op.name, context, "N11")?;
+    must_sign_owner(body, &name, &entry, "N11")?;
+    let recovery_changes = op.recovery != entry.recovery;
     if recovery_changes {
-        must_sign_recovery(body, &name, &before.entry, "N11")?;
+        must_sign_recovery(body, &name, &entry, "N11")?;
     }
-    let offer = before.entry.offer.filter(|_| !recovery_changes);
-    let entry = NameEntry { manager: op.manager, recovery: op.recovery, offer, ..before.entry.clone() };
-    write(view, &name, entry, before.records.clone(), context, tally);
+    let offer = entry.offer.filter(|_| !recovery_changes);
+    let entry = NameEntry { manager: op.manager, recovery: op.recovery, offer, ..entry };
+    write(view, place, &entry, None, context, tally);
     Ok(())
 }
 
@@ -187,11 +186,11 @@ fn transfer(
     context: &Context<'_>,
     tally: &mut Tally,
 ) -> Result<(), RuleError> {
-    let (name, before) = active(view, &op.name, context, "N12")?;
-    must_sign_owner(body, &name, &before.entry, "N12")?;
-    must_sign_recovery(body, &name, &before.entry, "N12")?;
-    let entry = new_owner(&before.entry, op.to, context.height);
-    write(view, &name, entry, before.records.clone(), context, tally);
+    let Held { name, place, entry, .. } = active(view, &op.name, context, "N12")?;
+    must_sign_owner(body, &name, &entry, "N12")?;
+    must_sign_recovery(body, &name, &entry, "N12")?;
+    let entry = new_owner(entry, op.to, context.height);
+    write(view, place, &entry, None, context, tally);
     Ok(())
 }
 
@@ -207,17 +206,17 @@ fn offer(
     if withdraws && op.buyer.is_some() {
         return Err(RuleError::WithdrawalWithBuyer);
     }
-    let (name, before) = active(view, &op.name, context, "N13")?;
-    must_sign_owner(body, &name, &before.entry, "N13")?;
-    if withdraws && before.entry.offer.is_none() {
+    let Held { name, place, entry, .. } = active(view, &op.name, context, "N13")?;
+    must_sign_owner(body, &name, &entry, "N13")?;
+    if withdraws && entry.offer.is_none() {
         return Err(RuleError::NoOffer { name, rule: "N13g" });
     }
     if !withdraws {
-        must_sign_recovery(body, &name, &before.entry, "N13")?;
+        must_sign_recovery(body, &name, &entry, "N13")?;
     }
     let offer = (!withdraws).then_some(NameOffer { price: op.price, buyer: op.buyer });
-    let entry = NameEntry { offer, ..before.entry.clone() };
-    write(view, &name, entry, before.records.clone(), context, tally);
+    let entry = NameEntry { offer, ..entry };
+    write(view, place, &entry, None, context, tally);
     Ok(())
 }
 
@@ -226,11 +225,11 @@ fn buy(view: &mut View<'_>, op: &Buy, body: &Body, context: &Context<'_>, tally:
     if op.price == Amount::ZERO {
         return Err(RuleError::Zero("N14d"));
     }
-    let (name, before) = active(view, &op.name, context, "N14")?;
-    if before.entry.owner == body.payer {
+    let Held { name, place, entry, .. } = active(view, &op.name, context, "N14")?;
+    if entry.owner == body.payer {
         return Err(RuleError::BuysFromItself(name));
     }
-    let Some(offer) = before.entry.offer else {
+    let Some(offer) = entry.offer else {
         return Err(RuleError::NoOffer { name, rule: "N14e" });
     };
     if op.price != offer.price {
@@ -239,9 +238,9 @@ fn buy(view: &mut View<'_>, op: &Buy, body: &Body, context: &Context<'_>, tally:
     if offer.buyer.is_some_and(|buyer| buyer != body.payer) {
         return Err(RuleError::NotTheBuyer(name));
     }
-    pay(view, &body.payer, Amount::ZERO, Some((before.entry.owner, op.price)), tally)?;
-    let entry = new_owner(&before.entry, body.payer, context.height);
-    write(view, &name, entry, before.records.clone(), context, tally);
+    pay(view, &body.payer, Amount::ZERO, Some((entry.owner, op.price)), tally)?;
+    let entry = new_owner(entry, body.payer, context.height);
+    write(view, place, &entry, None, context, tally);
     Ok(())
 }
 
@@ -253,38 +252,47 @@ fn recover(
     context: &Context<'_>,
     tally: &mut Tally,
 ) -> Result<(), RuleError> {
-    let (name, before) = active(view, &op.name, context, "N15")?;
-    let Some(recovery) = before.entry.recovery else {
+    let Held { name, place, entry, .. } = active(view, &op.name, context, "N15")?;
+    let Some(recovery) = entry.recovery else {
         return Err(RuleError::NoRecoveryKey(name));
     };
     if !Signed(body).by(&recovery) {
         return Err(RuleError::NotRecovery(name));
     }
-    let entry = NameEntry { recovery: Some(recovery), ..new_owner(&before.entry, op.to, context.height) };
-    write(view, &name, entry, before.records.clone(), context, tally);
+    let entry = NameEntry { recovery: Some(recovery), ..new_owner(entry, op.to, context.height) };
+    write(view, place, &entry, None, context, tally);
     Ok(())
 }
 
 /// A name with a new owner: nobody else keeps any power over it, its records and term stay.
-fn new_owner(before: &NameEntry, owner: dotp2p_chain::key::PublicKey, since: Height) -> NameEntry {
-    NameEntry { owner, manager: None, recovery: None, offer: None, since, ..before.clone() }
+fn new_owner(before: NameEntry, owner: dotp2p_chain::key::PublicKey, since: Height) -> NameEntry {
+    NameEntry { owner, manager: None, recovery: None, offer: None, since, ..before }
 }
 
-/// The name's row in a stage in which somebody holds it: active or grace.
+/// A name that somebody holds: active or in grace.
+struct Held {
+    name: Name,
+    place: Place,
+    entry: NameEntry,
+    stage: Stage,
+}
+
+/// The name in a stage in which somebody holds it.
 fn held(
     view: &mut View<'_>,
     name: &NameBytes,
     context: &Context<'_>,
     rule: &'static str,
-) -> Result<(Name, Arc<NameRow>, Stage), RuleError> {
+) -> Result<Held, RuleError> {
     let name = name.to_name().map_err(|error| RuleError::Name { error, rule })?;
-    let Some(row) = view.name(&name) else {
+    let place = view.place(&EntryKey::Name(name.clone()));
+    let Some(entry) = view.entry_at(place) else {
         return Err(RuleError::Absent { name, rule });
     };
-    match Stage::of(row.entry.expires, context.height, context.rules) {
+    match Stage::of(entry.expires, context.height, context.rules) {
         Stage::Free => Err(RuleError::Absent { name, rule }),
         Stage::Released => Err(RuleError::Released { name, rule }),
-        stage => Ok((name, row, stage)),
+        stage => Ok(Held { name, place, entry, stage }),
     }
 }
 
@@ -293,10 +301,10 @@ fn active(
     name: &NameBytes,
     context: &Context<'_>,
     rule: &'static str,
-) -> Result<(Name, Arc<NameRow>), RuleError> {
+) -> Result<Held, RuleError> {
     match held(view, name, context, rule)? {
-        (name, _, Stage::Grace) => Err(RuleError::InGrace { name, rule }),
-        (name, row, _) => Ok((name, row)),
+        Held { name, stage: Stage::Grace, .. } => Err(RuleError::InGrace { name, rule }),
+        held => Ok(held),
     }
 }
 
@@ -311,7 +319,14 @@ fn must_sign_recovery(body: &Body, name: &Name, entry: &NameEntry, rule: &'stati
     }
 }
 
-fn write(view: &mut View<'_>, name: &Name, entry: NameEntry, records: Vec<u8>, context: &Context<'_>, tally: &Tally) {
-    let row = NameRow { entry, changed: context.height, transaction: tally.transactions, records };
-    view.put(&EntryKey::Name(name.clone()), Some(Row::Name(Arc::new(row))));
+/// Writes a name; without `records` it keeps its own.
+fn write(
+    view: &mut View<'_>,
+    place: Place,
+    entry: &NameEntry,
+    records: Option<&[u8]>,
+    context: &Context<'_>,
+    tally: &Tally,
+) {
+    view.put_name(place, entry, context.height, tally.transactions, records);
 }

@@ -9,23 +9,27 @@ use dotp2p_chain::codec::{DecodeError, decode_all};
 use dotp2p_chain::entry::{EntryKey, NameEntry, TrieKey, leaf_hash};
 use dotp2p_chain::hash::tag;
 use dotp2p_chain::height::Height;
-use parity_scale_codec::{Compact, Decode};
+use dotp2p_chain::key::PublicKey;
+use parity_scale_codec::{Compact, Decode, Encode};
 use triomphe::ThinArc;
 
 use super::Item;
 use crate::row::Row;
 
 /// An entry in the tree. Cloning is cheap.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaf(ThinArc<Head, u8>);
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Head {
     hash: [u8; 32],
     kind: u8,
     id_len: u8,
     value_len: u8,
 }
+
+/// Bytes of a name's row between its value and its records: when it was written, and by which transaction.
+const BEFORE_RECORDS: usize = 4 + 4;
 
 /// Does `work` with an empty vector that has room already: one is made a thread, not a leaf.
 fn packed<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
@@ -48,8 +52,14 @@ pub struct NameRef<'a> {
 }
 
 impl Leaf {
+    /// The leaf of an entry.
+    #[must_use]
+    pub fn of(key: &EntryKey, row: &Row) -> Self {
+        Self::new(&key.trie_key(), key, row)
+    }
+
     /// The leaf of an entry, whose place is `trie_key`.
-    pub(super) fn new(trie_key: &TrieKey, key: &EntryKey, row: &Row) -> Self {
+    pub(crate) fn new(trie_key: &TrieKey, key: &EntryKey, row: &Row) -> Self {
         packed(|bytes| {
             key.id_to(bytes);
             let id_len = bytes.len();
@@ -57,6 +67,25 @@ impl Leaf {
             let value_len = bytes.len() - id_len;
             row.beside_to(bytes);
             Self::of_bytes(trie_key, key.kind(), bytes, id_len, value_len)
+        })
+    }
+
+    /// The leaf of a name, from the parts of its row ([`crate::row::NameRow`]).
+    pub(crate) fn of_name(
+        trie_key: &TrieKey,
+        key: &EntryKey,
+        entry: &NameEntry,
+        changed: Height,
+        transaction: u32,
+        records: &[u8],
+    ) -> Self {
+        packed(|bytes| {
+            key.id_to(bytes);
+            let id_len = bytes.len();
+            entry.encode_to(bytes);
+            let value_len = bytes.len() - id_len;
+            (changed, transaction, records).encode_to(bytes);
+            Self::of_bytes(trie_key, EntryKey::NAME, bytes, id_len, value_len)
         })
     }
 
@@ -143,6 +172,21 @@ impl Leaf {
         self.parts().1
     }
 
+    /// [`Leaf::row_bytes`] before the records, and those with their length; `None` for what is no name's.
+    pub(crate) fn beside_records(&self) -> Option<(&[u8], &[u8])> {
+        let is_name = self.head().kind == EntryKey::NAME;
+        let value_len = usize::from(self.head().value_len);
+        is_name.then(|| self.row_bytes().split_at_checked(value_len + BEFORE_RECORDS)).flatten()
+    }
+
+    /// A name's owner, and the height at which it expires.
+    pub(crate) fn tenure(&self) -> Option<(PublicKey, Height)> {
+        type Begin = (PublicKey, Option<PublicKey>, Option<PublicKey>, Height, Height);
+        let mut value = (self.head().kind == EntryKey::NAME).then(|| self.value())?;
+        let (owner, _, _, _, expires) = Begin::decode(&mut value).ok()?;
+        Some((owner, expires))
+    }
+
     /// Its kind and id. There always is one; kept total rather than panicking.
     #[must_use]
     pub fn key(&self) -> Option<EntryKey> {
@@ -176,7 +220,6 @@ mod tests {
     use dotp2p_chain::amount::Amount;
     use dotp2p_chain::entry::{Account, CommitmentEntry, NameOffer, RewardEntry};
     use dotp2p_chain::hash::{CommitmentHash, RecordsHash};
-    use dotp2p_chain::key::PublicKey;
 
     use super::*;
     use crate::row::NameRow;
@@ -213,7 +256,7 @@ mod tests {
             for leaf in [stored, made] {
                 assert_eq!((leaf.key(), leaf.row(), leaf.trie_key()), (Some(key.clone()), Some(row.clone()), place));
                 assert_eq!((leaf.value(), leaf.row_bytes()), (&row.value()[..], &row.encode()[..]));
-                assert_eq!(leaf.hash(), leaf_hash(&place, &row.value_hash()));
+                assert_eq!(leaf.hash(), leaf_hash(&place, &tag::VALUE.hash(&[&row.value()])));
                 let mut bytes = Vec::new();
                 leaf.key_to(&mut bytes);
                 assert_eq!(bytes, key.bytes());

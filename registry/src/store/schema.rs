@@ -14,7 +14,6 @@ use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::{ChainRow, Commit, End, FORMAT, HeadRow, Loaded, Meta, Place, StoreError, block_files};
-use crate::row::Row;
 use crate::state_tree::Leaf;
 
 /// A row of the state, by kind and id.
@@ -36,8 +35,8 @@ fn key(kind: u8, id: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn write(batch: &mut sled::Batch, commit: &Commit, end: End) {
-    for (entry, row) in &commit.rows {
-        put(batch, key(STATE, &entry.bytes()), row.as_ref().map(Row::encode));
+    for (entry, leaf) in &commit.rows {
+        put(batch, key(STATE, &entry.bytes()), leaf.as_ref().map(|leaf| leaf.row_bytes().to_vec()));
     }
     for (height, row) in &commit.chain {
         put(batch, key(CHAIN, &height.0.to_be_bytes()), row.map(|row| row.encode()));
