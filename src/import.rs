@@ -303,8 +303,12 @@ impl Importer {
         head = HeadRow { block: Some(place), rejected: false, ..head };
         self.note(hash, head);
         self.tree.body_arrived(&hash)?;
-        let refused = self.advance(Some((&hash, &block)))?;
-        match refused {
+        let refused = self.advance(Some((&hash, &block)));
+        if self.in_run {
+            // Thousands of small pieces: whoever has time gives them back.
+            rayon::spawn(move || drop((block, encoded)));
+        }
+        match refused? {
             Some(error) if self.tree.get(&hash).is_some_and(|node| node.status == Status::Rejected) => Err(error),
             _ if self.tree.is_active(&hash) => Ok(Imported::Active),
             _ => Ok(Imported::Side),
