@@ -49,6 +49,8 @@ pub struct Terms {
 
 /// Packets that are answered together at most.
 pub const BATCH: usize = 64;
+/// Bytes of the longest label.
+const LABEL_MAX: usize = 63;
 
 /// A packet that was read as a question.
 #[derive(Clone, Debug)]
@@ -118,16 +120,16 @@ impl<'p> Asked<'p> {
         Ok(())
     }
 
-    /// The registered name that it asks for, if this is the place to answer it.
+    /// The registered name that it asks for, in the client's case, if this is the place to answer it.
     ///
     /// - `is_current`: whether there is nothing to tell of the zone itself (RFC 8914).
     /// - `signed`: whether there are signatures, for who wants them.
-    fn label(&self, tld: &[u8], is_current: bool, signed: bool) -> Option<&[u8]> {
-        let (label, _) = self.query.below(tld)?;
+    fn label(&self, tld: &[u8], is_current: bool, signed: bool) -> Option<&'p [u8]> {
+        let label = self.query.registered(tld)?;
         let wants_proofs = signed && self.query.edns_flags != 0;
         let is_plain = self.query.is_plain
             && !wants_proofs
-            && label != apex::SERVERS
+            && !label.eq_ignore_ascii_case(apex::SERVERS)
             && !is_meta(self.query.qtype)
             && self.cookie != Cookie::Malformed;
         (is_plain && (is_current || self.query.payload.is_none())).then_some(label)
@@ -153,37 +155,43 @@ pub fn answer_all(
     results: &mut [Result<(), Elsewhere>],
 ) {
     let (tld, is_current) = (zone.tld().as_bytes(), zone.condition() == Condition::Current);
-    let mut labels: [&[u8]; BATCH] = [&[]; BATCH];
-    let mut count = 0;
-    for label in asked.iter().flatten().filter_map(|asked| asked.label(tld, is_current, terms.signed)) {
-        if let Some(place) = labels.get_mut(count) {
-            *place = label;
+    let mut lowered = [[0; LABEL_MAX]; BATCH];
+    let (mut lengths, mut is_looked_up, mut count) = ([0; BATCH], [false; BATCH], 0);
+    for (asked, is_looked_up) in asked.iter().zip(&mut is_looked_up) {
+        let label = asked.as_ref().and_then(|asked| asked.label(tld, is_current, terms.signed)).unwrap_or_default();
+        let to = lowered.get_mut(count).and_then(|to| to.get_mut(..label.len()));
+        if let (Some(to), Some(length), false) = (to, lengths.get_mut(count), label.is_empty()) {
+            to.copy_from_slice(label);
+            to.make_ascii_lowercase();
+            (*length, *is_looked_up) = (label.len(), true);
             count += 1;
         }
     }
+    let mut lowered = lowered.iter().zip(lengths).map(|(label, len)| label.get(..len).unwrap_or_default());
+    let labels: [&[u8]; BATCH] = std::array::from_fn(|_| lowered.next().unwrap_or_default());
     let mut encoded: [Encoded<'_>; BATCH] = std::array::from_fn(|_| Ok(None));
     zone.encoded_all(labels.get(..count).unwrap_or_default(), encoded.get_mut(..count).unwrap_or_default());
-    let mut encoded = encoded.iter().take(count).peekable();
-    for ((asked, out), result) in asked.iter().zip(outs).zip(results) {
+    let mut looked_up = labels.iter().zip(&encoded).take(count);
+    for (((asked, out), result), is_looked_up) in asked.iter().zip(outs).zip(results).zip(is_looked_up) {
         let Some(asked) = asked else { continue };
-        let is_looked_up = asked.label(tld, is_current, terms.signed).is_some();
-        *result = match encoded.next_if(|_| is_looked_up) {
-            Some(encoded) => respond(zone, asked, encoded, terms.payload_max, out),
+        *result = match if is_looked_up { looked_up.next() } else { None } {
+            Some((label, encoded)) => respond(zone, asked, label, encoded, terms.payload_max, out),
             None => Err(Elsewhere),
         };
     }
 }
 
-/// Answers a question from what there is of the name that it is about.
+/// Answers a question from what there is of the name `label` that it is about.
 fn respond(
     zone: &dyn Zone,
     asked: &Asked<'_>,
+    label: &[u8],
     encoded: &Encoded<'_>,
     payload_max: u16,
     out: &mut Vec<u8>,
 ) -> Result<(), Elsewhere> {
     let query = &asked.query;
-    let (label, relative) = query.below(zone.tld().as_bytes()).ok_or(Elsewhere)?;
+    let relative = query.relative().ok_or(Elsewhere)?;
     let found = match encoded {
         Err(_) => return Err(Elsewhere),
         // There is more to say of it, where the client can hear it.

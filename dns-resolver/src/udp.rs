@@ -177,13 +177,13 @@ impl Answerer<'_> {
         })
         .flatten()
     }
+}
 
-    /// Says in an answer of the fast way what the full server says: whether recursion is available to that client.
-    fn set_recursion_available(&self, answer: &mut [u8], client: IpAddr) {
-        const RA: u8 = 0x80;
-        if let Some(flags) = answer.get_mut(3).filter(|_| self.full.recurses_for(client)) {
-            *flags |= RA;
-        }
+/// Says in an answer of the fast way what the full server says: whether recursion is available to the client.
+fn set_recursion_available(answer: &mut [u8], is_available: bool) {
+    const RA: u8 = 0x80;
+    if let Some(flags) = answer.get_mut(3).filter(|_| is_available) {
+        *flags |= RA;
     }
 }
 

@@ -254,8 +254,8 @@ impl Reader {
 
     /// What is served for the name `label`, whose leaf this is.
     fn served_of<'r>(&'r self, label: &[u8], leaf: Option<&'r Leaf>, provisional: bool) -> Option<Served<'r>> {
-        let today = leaf?.name()?;
-        if Stage::of(today.entry.expires, self.tip, &self.params.rules) != Stage::Active {
+        let (expires, records) = leaf?.served()?;
+        if Stage::of(expires, self.tip, &self.params.rules) != Stage::Active {
             return None;
         }
         // It is the label of a name.
@@ -265,7 +265,7 @@ impl Reader {
         }
         let records = match self.unsettled.get(name) {
             Some(of_settled_owner) => &of_settled_owner.as_ref()?.records,
-            None => today.records,
+            None => records,
         };
         Some(Served { records, provisional: false })
     }
@@ -273,8 +273,8 @@ impl Reader {
     /// Whether the name `label` has expired and can still be renewed.
     #[must_use]
     pub fn is_in_grace(&self, label: &[u8]) -> bool {
-        let row = self.state.tree().of_name(label).and_then(Leaf::name);
-        row.is_some_and(|row| Stage::of(row.entry.expires, self.tip, &self.params.rules) == Stage::Grace)
+        let tenure = self.state.tree().of_name(label).and_then(Leaf::tenure);
+        tenure.is_some_and(|(_, expires)| Stage::of(expires, self.tip, &self.params.rules) == Stage::Grace)
     }
 
     /// Whether a name's present owner is the one whose records are served. Rule L4.

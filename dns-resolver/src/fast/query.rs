@@ -1,12 +1,10 @@
 //! A packet as one question: a standard query, with an OPT record or none.
 //!
-//! Most are plain: of class IN, with a name that is not longer than most, and with no option but a cookie. Of all others it is known what
-//! telling the client to come again takes, and nothing else.
+//! Most are plain: of class IN, with a name of no more labels than most, and with no option but a cookie. Of all others it is known what
+//! telling the client to come again takes, and nothing else. Nothing is copied out of the packet: names are in the client's case.
 
 /// Bytes of a header.
 pub(super) const HEADER_LEN: usize = 12;
-/// Bytes of a name that is looked at; a longer one is rare, and every question would carry the room for it.
-const NAME_MAX: usize = 127;
 /// Bytes of the longest name, the root's included.
 const NAME_BYTES_MAX: usize = 255;
 /// Labels below the registered name that are looked at.
@@ -31,8 +29,8 @@ pub(super) struct Query<'p> {
     pub edns_flags: u16,
     /// The data of its COOKIE option.
     pub cookie: Option<&'p [u8]>,
-    /// The name in lower case, in wire form.
-    name: [u8; NAME_MAX],
+    /// The name in wire form, and what follows it.
+    name: &'p [u8],
     /// Where its labels begin, the last first: the domain, the registered name, and what is below it.
     starts: [u8; LABELS_MAX + 2],
     count: usize,
@@ -45,7 +43,7 @@ pub(super) struct Relative<'a> {
 }
 
 impl<'a> Relative<'a> {
-    /// From the registered name down.
+    /// From the registered name down, in the client's case.
     pub fn down(&self) -> &[&'a [u8]] {
         self.labels.get(..self.len).unwrap_or_default()
     }
@@ -60,7 +58,6 @@ impl<'p> Query<'p> {
         if high & 0xfe != 0 || low & 0xcf != 0 || additionals > 1 {
             return None;
         }
-        let mut name = [0; NAME_MAX];
         let mut all = [0u8; LABELS_MAX + 2];
         let (mut at, mut count, mut is_plain) = (0usize, 0usize, true);
         loop {
@@ -72,16 +69,12 @@ impl<'p> Query<'p> {
             if len > 63 || next >= NAME_BYTES_MAX {
                 return None;
             }
-            let from = rest.get(at..next)?;
-            match (all.get_mut(count), name.get_mut(at..next)) {
-                (Some(start), Some(to)) if next < NAME_MAX => {
+            match all.get_mut(count) {
+                Some(start) => {
                     *start = u8::try_from(at).ok()?;
-                    to.copy_from_slice(from);
-                    // The length is below `A`.
-                    to.make_ascii_lowercase();
                     count += 1;
                 }
-                _ => is_plain = false,
+                None => is_plain = false,
             }
             at = next;
         }
@@ -123,27 +116,29 @@ impl<'p> Query<'p> {
             payload,
             edns_flags,
             cookie,
-            name,
+            name: rest,
             starts,
             count,
         })
     }
 
-    fn label(&self, number: usize) -> Option<&[u8]> {
+    fn label(&self, number: usize) -> Option<&'p [u8]> {
         let at = usize::from(*self.starts.get(number)?);
         let len = usize::from(*self.name.get(at)?);
         self.name.get(at + 1..at + 1 + len)
     }
 
-    /// The registered name that it is about and the labels below that; `None` where it is not below `tld`.
-    pub fn below(&self, tld: &[u8]) -> Option<(&[u8], Relative<'_>)> {
-        if self.label(0)? != tld {
-            return None;
-        }
+    /// The registered name that it is about; `None` where it is not below `tld`.
+    pub fn registered(&self, tld: &[u8]) -> Option<&'p [u8]> {
+        if self.label(0)?.eq_ignore_ascii_case(tld) { self.label(1) } else { None }
+    }
+
+    /// The labels below the registered name.
+    pub fn relative(&self) -> Option<Relative<'p>> {
         let mut relative = Relative { labels: [&[]; LABELS_MAX], len: self.count.checked_sub(2)? };
         for (number, place) in relative.labels.iter_mut().enumerate().take(relative.len) {
             *place = self.label(number + 2)?;
         }
-        Some((self.label(1)?, relative))
+        Some(relative)
     }
 }

@@ -67,7 +67,7 @@ impl<'a> Sets<'a> {
         for _ in 0..self.count {
             let (owner, set) = take_set(&mut rest)?;
             let down = owner.labels.get(..owner.len)?;
-            let common = down.iter().rev().zip(wanted).take_while(|(a, b)| a == b).count();
+            let common = down.iter().rev().zip(wanted).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
             let is_above = common == owner.len;
             let is_at = is_above && common == wanted.len();
             // Which of an owner's labels comes below those in common, if any.

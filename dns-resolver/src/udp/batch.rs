@@ -3,7 +3,7 @@
 //! A socket that is bound to every address is told which one a packet came to, and answers from that, packet by packet.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 use nix::cmsg_space;
@@ -16,7 +16,7 @@ use socket2::Socket;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::{Answerer, is_somebody, unless_it_panics};
+use super::{Answerer, is_somebody, set_recursion_available, unless_it_panics};
 use crate::fast::{self, Asked, BATCH, Elsewhere};
 use crate::guard::Verdict;
 use crate::guard::cookie::Cookie;
@@ -153,6 +153,8 @@ impl Packets {
             }
         }
         let (zone, terms) = (full.zone(), full.terms());
+        // Most of a batch are of few clients.
+        let mut recurses = (IpAddr::from([0; 4]), full.recurses_for([0; 4].into()));
         // After a panic each is the full server's, by itself.
         if unless_it_panics(|| fast::answer_all(&*zone, &asked, terms, &mut self.answers, &mut results)).is_none() {
             results = [Err(Elsewhere); BATCH];
@@ -164,7 +166,10 @@ impl Packets {
             if results.get(at).is_some_and(Result::is_ok) {
                 self.answers.swap(place, at);
                 if let (Some(from), Some(answer)) = (came.from, self.answers.get_mut(place)) {
-                    server.set_recursion_available(answer, from.ip());
+                    if recurses.0 != from.ip() {
+                        recurses = (from.ip(), full.recurses_for(from.ip()));
+                    }
+                    set_recursion_available(answer, recurses.1);
                 }
             } else if *verdict == Verdict::Answer
                 && let Some((packet, from)) = packet(at)

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use socket2::Socket;
 use tokio::net::UdpSocket;
 
-use super::{Answerer, is_somebody, unless_it_panics};
+use super::{Answerer, is_somebody, set_recursion_available, unless_it_panics};
 use crate::fast::{self, Asked};
 use crate::guard::Verdict;
 use crate::guard::cookie::Cookie;
@@ -68,7 +68,7 @@ impl Packets {
             _ => false,
         };
         if is_done {
-            server.set_recursion_available(&mut self.answer, from.ip());
+            set_recursion_available(&mut self.answer, full.recurses_for(from.ip()));
         } else {
             match (verdict == Verdict::Answer).then(|| server.answer(packet, from, None)).flatten() {
                 Some(answer) => self.answer = answer,

@@ -278,12 +278,7 @@ struct Held {
 }
 
 /// The name in a stage in which somebody holds it.
-fn held(
-    view: &mut View<'_>,
-    name: &NameBytes,
-    context: &Context<'_>,
-    rule: &'static str,
-) -> Result<Held, RuleError> {
+fn held(view: &mut View<'_>, name: &NameBytes, context: &Context<'_>, rule: &'static str) -> Result<Held, RuleError> {
     let name = name.to_name().map_err(|error| RuleError::Name { error, rule })?;
     let place = view.place(&EntryKey::Name(name.clone()));
     let Some(entry) = view.entry_at(place) else {
@@ -296,12 +291,7 @@ fn held(
     }
 }
 
-fn active(
-    view: &mut View<'_>,
-    name: &NameBytes,
-    context: &Context<'_>,
-    rule: &'static str,
-) -> Result<Held, RuleError> {
+fn active(view: &mut View<'_>, name: &NameBytes, context: &Context<'_>, rule: &'static str) -> Result<Held, RuleError> {
     match held(view, name, context, rule)? {
         Held { name, stage: Stage::Grace, .. } => Err(RuleError::InGrace { name, rule }),
         held => Ok(held),

@@ -28,6 +28,8 @@ struct Head {
     value_len: u8,
 }
 
+/// Bytes of a key.
+const KEY: usize = 32;
 /// Bytes of a name's row between its value and its records: when it was written, and by which transaction.
 const BEFORE_RECORDS: usize = 4 + 4;
 
@@ -199,6 +201,20 @@ impl Leaf {
         Row::decode_kind(self.head().kind, self.parts().1).ok()
     }
 
+    /// The height at which a name expires, and its records' bytes: what DNS asks for each question, so nothing else is read.
+    pub(crate) fn served(&self) -> Option<(Height, &[u8])> {
+        let (row, mut records) = self.beside_records()?;
+        // Owner, manager, recovery key; the height since when, and this one.
+        let mut rest = row.get(KEY..)?;
+        for _ in 0..2 {
+            let (is_there, behind) = rest.split_first()?;
+            rest = if *is_there == 0 { behind } else { behind.get(KEY..)? };
+        }
+        let expires = u32::from_le_bytes(*rest.get(4..)?.first_chunk()?);
+        let len = Compact::<u32>::decode(&mut records).ok()?.0;
+        Some((Height(expires), records.get(..usize::try_from(len).ok()?)?))
+    }
+
     /// What it holds of a name, if it is one's.
     #[must_use]
     pub fn name(&self) -> Option<NameRef<'_>> {
@@ -262,6 +278,9 @@ mod tests {
                 assert_eq!(bytes, key.bytes());
                 let name = row.as_name().map(|row| NameRef { entry: row.entry.clone(), records: &row.records });
                 assert_eq!(leaf.name(), name);
+                let (expires, owner) = name.as_ref().map(|it| (it.entry.expires, it.entry.owner)).unzip();
+                assert_eq!(leaf.tenure().unzip(), (owner, expires));
+                assert_eq!(leaf.served().unzip(), (expires, name.map(|it| it.records)));
                 let others = rows().into_iter().filter(|(other, _)| *other != key);
                 assert!(leaf.is_of(&key) && others.into_iter().all(|(other, _)| !leaf.is_of(&other)));
             }
