@@ -4,6 +4,7 @@
 //! block and a reorganisation that fails is simply dropped. Hashes of inner nodes are computed once a batch,
 //! on the caller's thread: while it connects a block, the other cores check the signatures of the next ones.
 
+mod bucket;
 mod leaf;
 
 use dotp2p_chain::entry::{EntryKey, TrieKey, node_hash};
@@ -13,6 +14,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 use triomphe::Arc;
 
+use self::bucket::{Bucket, LEAVES_MAX, has_twins, mark};
 pub use self::leaf::{Leaf, NameRef};
 use crate::row::Row;
 
@@ -21,6 +23,7 @@ enum Node {
     #[default]
     Empty,
     Leaf(Leaf),
+    Bucket(Bucket),
     Inner(Arc<Inner>),
 }
 
@@ -36,13 +39,23 @@ impl Node {
         match self {
             Self::Empty => [0; 32],
             Self::Leaf(leaf) => leaf.hash(),
+            Self::Bucket(bucket) => bucket.hash(),
             Self::Inner(inner) => inner.hash,
+        }
+    }
+
+    /// The leaf that `is_it`, whose place is `key`, in this node at `depth` that is no inner one.
+    fn find(&self, key: &TrieKey, depth: usize, is_it: impl Fn(&Leaf) -> bool) -> Option<&Leaf> {
+        match self {
+            Self::Leaf(leaf) => Some(leaf).filter(|leaf| is_it(leaf)),
+            Self::Bucket(bucket) => bucket.find(mark(key, depth), is_it),
+            Self::Empty | Self::Inner(_) => None,
         }
     }
 }
 
 /// Leaves from which on a subtree is built on all cores: at start, not while a block connects. Tests have few leaves.
-const FOR_ALL_CORES: usize = if cfg!(test) { 4 } else { 65_536 };
+const FOR_ALL_CORES: usize = if cfg!(test) { 16 } else { 65_536 };
 
 /// Keys that are looked up together.
 pub const TOGETHER: usize = 64;
@@ -124,59 +137,54 @@ impl StateTree {
     /// The leaf of an entry, whose place is `trie_key`.
     #[must_use]
     pub fn get(&self, trie_key: &TrieKey, key: &EntryKey) -> Option<&Leaf> {
-        self.towards(trie_key).filter(|leaf| leaf.is_of(key))
+        self.find(trie_key, |leaf| leaf.is_of(key))
     }
 
     /// The leaf of the name `label`, whether that is one or not.
     pub(crate) fn of_name(&self, label: &[u8]) -> Option<&Leaf> {
-        self.towards(&EntryKey::trie_key_of_name(label)).filter(|leaf| leaf.is_of_name(label))
+        self.find(&EntryKey::trie_key_of_name(label), |leaf| leaf.is_of_name(label))
     }
 
-    /// The leaf at the end of the path to a place; it may be another's.
-    fn towards(&self, key: &TrieKey) -> Option<&Leaf> {
-        let mut node = &self.0;
-        for at in 0..=256 {
-            match node {
-                Node::Empty => return None,
-                Node::Leaf(leaf) => return Some(leaf),
-                Node::Inner(inner) => node = if bit(key, at) { &inner.right } else { &inner.left },
-            }
+    fn find(&self, key: &TrieKey, is_it: impl Fn(&Leaf) -> bool) -> Option<&Leaf> {
+        let (mut node, mut depth) = (&self.0, 0);
+        while let Node::Inner(inner) = node {
+            node = if bit(key, depth) { &inner.right } else { &inner.left };
+            depth += 1;
         }
-        None
+        node.find(key, depth, is_it)
     }
 
     /// The leaves of several names, each into its place; `found` has as many.
+    ///
+    /// All go down together, a level at a time: of one alone the processor would wait for the memory at every level.
     pub(crate) fn of_names<'t>(&'t self, labels: &[&[u8]], found: &mut [Option<&'t Leaf>]) {
         for (labels, found) in labels.chunks(TOGETHER).zip(found.chunks_mut(TOGETHER)) {
             let key = |at: usize| labels.get(at).map(|label| EntryKey::trie_key_of_name(label)).unwrap_or_default();
             let keys: [TrieKey; TOGETHER] = std::array::from_fn(key);
-            self.towards_all(keys.get(..labels.len()).unwrap_or_default(), found);
-            for (label, place) in labels.iter().zip(found) {
-                *place = place.filter(|leaf| leaf.is_of_name(label));
-            }
-        }
-    }
-
-    /// The leaves at the ends of the paths to several places; `found` has as many.
-    ///
-    /// All go down together, a level at a time: of one alone the processor would wait for the memory at every level.
-    fn towards_all<'t>(&'t self, keys: &[TrieKey], found: &mut [Option<&'t Leaf>]) {
-        for (keys, found) in keys.chunks(TOGETHER).zip(found.chunks_mut(TOGETHER)) {
-            let mut nodes = [&self.0; TOGETHER];
-            for at in 0..=256 {
-                let mut is_over = true;
-                for (key, node) in keys.iter().zip(&mut nodes) {
+            let mut ways = [(&self.0, 0); TOGETHER];
+            let mut is_over = false;
+            while !is_over {
+                is_over = true;
+                for (key, (node, depth)) in keys.iter().zip(&mut ways).take(labels.len()) {
                     if let Node::Inner(inner) = node {
-                        *node = if bit(key, at) { &inner.right } else { &inner.left };
+                        *node = if bit(key, *depth) { &inner.right } else { &inner.left };
+                        *depth += 1;
                         is_over = false;
                     }
                 }
-                if is_over {
-                    break;
-                }
             }
-            for (node, place) in nodes.into_iter().zip(found) {
-                *place = if let Node::Leaf(leaf) = node { Some(leaf) } else { None };
+            // First those that most likely are meant, and only then what they hold: both are waited for together.
+            for ((_, (key, (node, depth))), place) in labels.iter().zip(keys.iter().zip(&ways)).zip(found.iter_mut()) {
+                *place = match node {
+                    Node::Leaf(leaf) => Some(leaf),
+                    Node::Bucket(bucket) => bucket.first_of(mark(key, *depth)),
+                    Node::Empty | Node::Inner(_) => None,
+                };
+            }
+            for (((label, key), (node, depth)), place) in labels.iter().zip(&keys).zip(ways).zip(found) {
+                if place.is_some_and(|leaf| !leaf.is_of_name(label)) {
+                    *place = node.find(key, depth, |leaf| leaf.is_of_name(label));
+                }
             }
         }
     }
@@ -192,24 +200,38 @@ impl StateTree {
     #[must_use]
     pub fn prove(&self, key: &TrieKey) -> TreeProof {
         let mut siblings = Vec::new();
+        let sibling = |hash: [u8; 32]| Some(hash).filter(|hash| *hash != [0; 32]);
+        let end = |leaf: Option<&Leaf>| match leaf {
+            None => PathEnd::Nothing,
+            Some(leaf) if leaf.trie_key() == *key => PathEnd::Entry(leaf.value().to_vec()),
+            Some(leaf) => PathEnd::Other { key: leaf.trie_key(), value_hash: tag::VALUE.hash(&[leaf.value()]) },
+        };
         let mut node = &self.0;
-        loop {
+        let leaf = loop {
             match node {
-                Node::Empty => return TreeProof { siblings, end: PathEnd::Nothing },
-                Node::Leaf(leaf) => {
-                    let (found, value) = (leaf.trie_key(), leaf.value());
-                    let other = || PathEnd::Other { key: found, value_hash: tag::VALUE.hash(&[value]) };
-                    let end = if found == *key { PathEnd::Entry(value.to_vec()) } else { other() };
-                    return TreeProof { siblings, end };
+                Node::Empty => break None,
+                Node::Leaf(leaf) => break Some(leaf.clone()),
+                Node::Bucket(bucket) => {
+                    let items = bucket.items();
+                    let mut rest = items.as_slice();
+                    while rest.len() > 1 {
+                        let depth = siblings.len();
+                        let (low, high) = split(depth, rest);
+                        let (next, other) = if bit(key, depth) { (high, low) } else { (low, high) };
+                        siblings.push(sibling(build(depth + 1, other).hash()));
+                        rest = next;
+                    }
+                    break rest.first().map(|(_, leaf)| leaf.clone());
                 }
                 Node::Inner(inner) => {
                     let right = bit(key, siblings.len());
-                    let (next, sibling) = if right { (&inner.right, &inner.left) } else { (&inner.left, &inner.right) };
-                    siblings.push(Some(sibling.hash()).filter(|hash| *hash != [0; 32]));
+                    let (next, other) = if right { (&inner.right, &inner.left) } else { (&inner.left, &inner.right) };
+                    siblings.push(sibling(other.hash()));
                     node = next;
                 }
             }
-        }
+        };
+        TreeProof { siblings, end: end(leaf.as_ref()) }
     }
 
     /// Every entry, in the order of the tree.
@@ -219,12 +241,16 @@ impl StateTree {
 
     /// Every leaf, in the order of the tree.
     pub fn leaves(&self) -> impl Iterator<Item = &Leaf> {
-        let mut stack = vec![&self.0];
+        let (mut stack, mut within) = (vec![&self.0], [].iter());
         std::iter::from_fn(move || {
             loop {
+                if let Some(leaf) = within.next() {
+                    return Some(leaf);
+                }
                 match stack.pop()? {
                     Node::Empty => {}
                     Node::Leaf(leaf) => return Some(leaf),
+                    Node::Bucket(bucket) => within = bucket.leaves().iter(),
                     Node::Inner(inner) => stack.extend([&inner.right, &inner.left]),
                 }
             }
@@ -239,10 +265,12 @@ fn update(node: Node, depth: usize, edits: &[Edit<'_>]) -> Node {
     }
     match node {
         Node::Empty => build(depth, edits),
-        Node::Leaf(leaf) => {
-            let is_among = edits.iter().any(|edit| leaf.is_of(edit.key));
-            let built = build(depth, edits);
-            if is_among { built } else { insert(built, depth, (leaf.trie_key(), leaf)) }
+        Node::Leaf(leaf) => match edits {
+            [edit] if leaf.is_of(edit.key) => edit.leaf().map_or(Node::Empty, Node::Leaf),
+            _ => rebuilt(depth, vec![(leaf.trie_key(), leaf)], edits),
+        },
+        Node::Bucket(bucket) => {
+            remarked(depth, &bucket, edits).unwrap_or_else(|| rebuilt(depth, bucket.items(), edits))
         }
         Node::Inner(mut inner) => {
             let (left, right) = {
@@ -256,40 +284,61 @@ fn update(node: Node, depth: usize, edits: &[Edit<'_>]) -> Node {
     }
 }
 
-/// The node that `node` at `depth` becomes with one leaf more, whose place is free.
-fn insert(node: Node, depth: usize, leaf: Item) -> Node {
-    let (reuse, left, right) = match node {
-        Node::Empty => return Node::Leaf(leaf.1),
-        Node::Leaf(other) if bit(&other.trie_key(), depth) => (None, Node::Empty, Node::Leaf(other)),
-        Node::Leaf(other) => (None, Node::Leaf(other), Node::Empty),
-        Node::Inner(mut inner) => {
-            let unshared = Arc::make_mut(&mut inner);
-            let (left, right) = (std::mem::take(&mut unshared.left), std::mem::take(&mut unshared.right));
-            (Some(inner), left, right)
+/// The subtree at `depth` of a few items under `edits`.
+fn rebuilt(depth: usize, items: Vec<Item>, edits: &[Edit<'_>]) -> Node {
+    let is_edited = |(key, _): &Item| edits.binary_search_by_key(&key, |edit| edit.trie_key).is_ok();
+    let new = edits.iter().filter_map(|edit| Some((*edit.trie_key, edit.leaf()?)));
+    let mut all: Vec<Item> = items.into_iter().filter(|item| !is_edited(item)).chain(new).collect();
+    all.sort_unstable_by_key(|item| item.0);
+    build(depth, &all)
+}
+
+/// The same of a bucket, by marks alone; `None`: they do not suffice, or there are too many leaves for it.
+fn remarked(depth: usize, bucket: &Bucket, edits: &[Edit<'_>]) -> Option<Node> {
+    let mut old = bucket.marked()?.peekable();
+    let mut new = edits.iter().map(|edit| (mark(edit.trie_key, depth), edit)).peekable();
+    let (mut marks, mut leaves) = ([0; LEAVES_MAX], Vec::with_capacity(LEAVES_MAX));
+    while old.peek().is_some() || new.peek().is_some() {
+        let edited = new.next_if(|(mark, _)| old.peek().is_none_or(|(its, _)| mark <= its));
+        let kept = old.next_if(|(its, _)| edited.is_none_or(|(mark, _)| mark == *its));
+        let (mark, leaf) = match (kept, edited) {
+            // Another entry, with the same bits.
+            (Some((_, leaf)), Some((_, edit))) if !leaf.is_of(edit.key) => return None,
+            (_, Some((mark, edit))) => (mark, edit.leaf()),
+            (kept, None) => (kept?.0, kept.map(|(_, leaf)| leaf.clone())),
+        };
+        if let Some(leaf) = leaf {
+            *marks.get_mut(leaves.len())? = mark;
+            leaves.push(leaf);
         }
-    };
-    if bit(&leaf.0, depth) {
-        join(reuse, left, insert(right, depth + 1, leaf))
-    } else {
-        join(reuse, insert(left, depth + 1, leaf), right)
     }
+    if has_twins(marks.get(..leaves.len())?) {
+        return None;
+    }
+    Some(match leaves.len() {
+        0 | 1 => leaves.pop().map_or(Node::Empty, Node::Leaf),
+        _ => Node::Bucket(Bucket::of_marked(depth, marks, leaves)),
+    })
 }
 
 /// The subtree at `depth` that holds just `items`, strictly ascending.
 fn build<T: Placed>(depth: usize, items: &[T]) -> Node {
-    match items {
-        [] => Node::Empty,
-        [item] => item.leaf().map_or(Node::Empty, Node::Leaf),
-        _ => {
-            let (low, high) = split(depth, items);
-            let (left, right) = if items.len() > FOR_ALL_CORES {
-                rayon::join(|| build(depth + 1, low), || build(depth + 1, high))
-            } else {
-                (build(depth + 1, low), build(depth + 1, high))
-            };
-            join(None, left, right)
-        }
+    if items.len() <= LEAVES_MAX {
+        let there = items.iter().filter_map(|item| Some((*item.trie_key(), item.leaf()?)));
+        let there: Vec<Item> = there.collect();
+        return match there.as_slice() {
+            [] => Node::Empty,
+            [(_, leaf)] => Node::Leaf(leaf.clone()),
+            some => Node::Bucket(Bucket::of_items(depth, some)),
+        };
     }
+    let (low, high) = split(depth, items);
+    let (left, right) = if items.len() > FOR_ALL_CORES {
+        rayon::join(|| build(depth + 1, low), || build(depth + 1, high))
+    } else {
+        (build(depth + 1, low), build(depth + 1, high))
+    };
+    join(None, left, right)
 }
 
 fn split<T: Placed>(depth: usize, items: &[T]) -> (&[T], &[T]) {
@@ -316,16 +365,94 @@ fn join(reuse: Option<Arc<Inner>>, left: Node, right: Node) -> Node {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
+    use std::collections::BTreeMap;
+
     use dotp2p_chain::name::Name;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+    use proptest::test_runner::RngSeed;
 
     use super::*;
+
+    fn name(text: &str) -> EntryKey {
+        EntryKey::Name(text.parse().unwrap_or_else(|_| Name::first()))
+    }
+
+    /// The hash of the node at `depth` above these, as S8 has it.
+    fn root_of(depth: usize, items: &[Item]) -> [u8; 32] {
+        match items {
+            [] => [0; 32],
+            [(_, leaf)] => leaf.hash(),
+            some => {
+                let (low, high) = split(depth, some);
+                node_hash(&root_of(depth + 1, low), &root_of(depth + 1, high))
+            }
+        }
+    }
+
+    /// Names whose places begin alike in 16 bits and more, which marks do not tell apart, among others.
+    fn names() -> Vec<(TrieKey, EntryKey)> {
+        let mut all: Vec<_> = (0..4_000).map(|at| name(&format!("n{at}"))).map(|key| (key.trie_key(), key)).collect();
+        all.sort();
+        let is_twin = |pair: &[(TrieKey, EntryKey)]| mark(&pair[0].0, 0) == mark(&pair[1].0, 0);
+        let twins: Vec<_> = all.windows(2).filter(|pair| is_twin(pair)).flatten().cloned().collect();
+        assert!(twins.len() > 100, "{}", twins.len());
+        let mut names = [twins, all.into_iter().step_by(40).collect()].concat();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(20_261_127),
+            ..ProptestConfig::with_cases(200)
+        })]
+        #[test]
+        fn whatever_is_written_the_tree_is_that_of_what_is_there(
+            batches in vec(vec((any::<Index>(), any::<Option<u64>>()), 0..60), 1..12),
+        ) {
+            let names = names();
+            let mut there = BTreeMap::new();
+            let mut tree = StateTree::default();
+            for batch in batches {
+                let batch: BTreeMap<_, _> = batch.iter().map(|(at, level)| (at.index(names.len()), level)).collect();
+                let leaf = |at: usize, level: u64| Leaf::of(&names[at].1, &Row::Level(level));
+                let edits: Vec<_> = batch.iter().map(|(at, level)| (*at, level.map(|level| leaf(*at, level)))).collect();
+                let before = tree.clone();
+                tree.update(edits.iter().map(|(at, leaf)| (&names[*at].0, &names[*at].1, leaf.as_ref())));
+                let mut back = tree.clone();
+                let was: Vec<_> = edits.iter().map(|(at, _)| (*at, there.get(at).cloned())).collect();
+                back.update(was.iter().map(|(at, leaf)| (&names[*at].0, &names[*at].1, leaf.as_ref())));
+                prop_assert_eq!(back.root(), before.root(), "and back");
+                for (at, leaf) in edits {
+                    match leaf {
+                        Some(leaf) => there.insert(at, leaf),
+                        None => there.remove(&at),
+                    };
+                }
+                let items: Vec<Item> = there.iter().map(|(at, leaf)| (names[*at].0, leaf.clone())).collect();
+                prop_assert_eq!(tree.root().0, root_of(0, &items));
+                prop_assert_eq!(StateTree::from_items(&items).root(), tree.root());
+                prop_assert!(tree.leaves().eq(there.values()), "in order");
+                for (at, (place, key)) in names.iter().enumerate().step_by(7) {
+                    let (leaf, proof) = (tree.get(place, key), tree.prove(place));
+                    prop_assert_eq!(leaf, there.get(&at));
+                    prop_assert_eq!(proof.verify(place, &tree.root()), Ok(leaf.map(Leaf::value)));
+                }
+            }
+        }
+    }
 
     /// More names than go down together, every other of an entry that is not there.
     #[test]
     fn what_is_looked_up_together_is_what_each_alone_gives() {
         let label = |at: u64| format!("name-{at}");
-        let key = |at: u64| EntryKey::Name(label(at).parse().unwrap_or_else(|_| Name::first()));
+        let key = |at: u64| name(&label(at));
         let rows = (0..300).step_by(2).map(|at| (key(at), Row::Level(at))).collect();
         let tree = StateTree::from_items(&in_order(items(rows)));
         let labels: Vec<String> = (0..300).map(label).collect();
