@@ -200,38 +200,26 @@ impl StateTree {
     #[must_use]
     pub fn prove(&self, key: &TrieKey) -> TreeProof {
         let mut siblings = Vec::new();
-        let sibling = |hash: [u8; 32]| Some(hash).filter(|hash| *hash != [0; 32]);
-        let end = |leaf: Option<&Leaf>| match leaf {
-            None => PathEnd::Nothing,
-            Some(leaf) if leaf.trie_key() == *key => PathEnd::Entry(leaf.value().to_vec()),
-            Some(leaf) => PathEnd::Other { key: leaf.trie_key(), value_hash: tag::VALUE.hash(&[leaf.value()]) },
-        };
         let mut node = &self.0;
         let leaf = loop {
             match node {
                 Node::Empty => break None,
-                Node::Leaf(leaf) => break Some(leaf.clone()),
-                Node::Bucket(bucket) => {
-                    let items = bucket.items();
-                    let mut rest = items.as_slice();
-                    while rest.len() > 1 {
-                        let depth = siblings.len();
-                        let (low, high) = split(depth, rest);
-                        let (next, other) = if bit(key, depth) { (high, low) } else { (low, high) };
-                        siblings.push(sibling(build(depth + 1, other).hash()));
-                        rest = next;
-                    }
-                    break rest.first().map(|(_, leaf)| leaf.clone());
-                }
+                Node::Leaf(leaf) => break Some(leaf),
+                Node::Bucket(bucket) => break bucket.prove(siblings.len(), key, &mut siblings),
                 Node::Inner(inner) => {
                     let right = bit(key, siblings.len());
                     let (next, other) = if right { (&inner.right, &inner.left) } else { (&inner.left, &inner.right) };
-                    siblings.push(sibling(other.hash()));
+                    siblings.push(Some(other.hash()).filter(|hash| *hash != [0; 32]));
                     node = next;
                 }
             }
         };
-        TreeProof { siblings, end: end(leaf.as_ref()) }
+        let end = match leaf.map(|leaf| (leaf, leaf.trie_key())) {
+            None => PathEnd::Nothing,
+            Some((leaf, found)) if found == *key => PathEnd::Entry(leaf.value().to_vec()),
+            Some((leaf, found)) => PathEnd::Other { key: found, value_hash: tag::VALUE.hash(&[leaf.value()]) },
+        };
+        TreeProof { siblings, end }
     }
 
     /// Every entry, in the order of the tree.

@@ -35,8 +35,16 @@ pub(super) fn mark(key: &TrieKey, depth: usize) -> Mark {
     Mark::try_from(bits >> (8 - depth % 8) & 0xffff).unwrap_or_default()
 }
 
+/// Whether the place of a leaf, by its number, has a bit, by its depth.
+type Bits<'a> = &'a dyn Fn(usize, usize) -> bool;
+
+/// The bits that marks of a bucket at `depth` have.
+fn bits_of(depth: usize, marks: &[Mark]) -> impl Fn(usize, usize) -> bool {
+    move |at, to| marks.get(at).is_some_and(|mark| mark >> (15 - to.saturating_sub(depth).min(15)) & 1 == 1)
+}
+
 /// The hash of the node at `depth` above leaves `from..to`, two at least or one, by the bits of their places.
-fn root(depth: usize, range: (usize, usize), bit: &impl Fn(usize, usize) -> bool, leaves: &[Leaf]) -> [u8; 32] {
+fn root(depth: usize, range: (usize, usize), bit: Bits<'_>, leaves: &[Leaf]) -> [u8; 32] {
     let (from, to) = range;
     if to - from <= 1 {
         return leaves.get(from).filter(|_| to > from).map_or([0; 32], Leaf::hash);
@@ -45,8 +53,13 @@ fn root(depth: usize, range: (usize, usize), bit: &impl Fn(usize, usize) -> bool
         // No two places are the same.
         return [0; 32];
     }
-    let middle = (from..to).find(|at| bit(*at, depth)).unwrap_or(to);
+    let middle = split(range, depth, bit);
     node_hash(&root(depth + 1, (from, middle), bit, leaves), &root(depth + 1, (middle, to), bit, leaves))
+}
+
+/// Where the leaves of a range begin that have the bit at `depth`.
+fn split((from, to): (usize, usize), depth: usize, bit: Bits<'_>) -> usize {
+    (from..to).find(|at| bit(*at, depth)).unwrap_or(to)
 }
 
 /// Whether two that follow each other are the same.
@@ -67,8 +80,7 @@ impl Bucket {
 
     /// The same of leaves whose marks differ, which then say all there is to know of their places.
     pub fn of_marked(depth: usize, marks: [Mark; LEAVES_MAX], leaves: Vec<Leaf>) -> Self {
-        let bit = |at: usize, to: usize| marks.get(at).is_some_and(|mark| mark >> (15 - (to - depth).min(15)) & 1 == 1);
-        let hash = root(depth, (0, leaves.len()), &bit, &leaves);
+        let hash = root(depth, (0, leaves.len()), &bits_of(depth, &marks), &leaves);
         Self(ThinArc::from_header_and_iter(Head { hash, marks }, leaves.into_iter()))
     }
 
@@ -98,6 +110,26 @@ impl Bucket {
     /// Its leaves with their places.
     pub fn items(&self) -> Vec<Item> {
         self.leaves().iter().map(|leaf| (leaf.trie_key(), leaf.clone())).collect()
+    }
+
+    /// Appends the siblings on the path from this bucket at `depth` to `key`; gives the leaf at its end.
+    pub fn prove(&self, mut depth: usize, key: &TrieKey, siblings: &mut Vec<Option<[u8; 32]>>) -> Option<&Leaf> {
+        let (leaves, marks) = (self.leaves(), self.marks());
+        let places: Vec<TrieKey> =
+            if has_twins(marks) { leaves.iter().map(Leaf::trie_key).collect() } else { Vec::new() };
+        let by_marks = bits_of(depth, marks);
+        let by_places = |at: usize, to: usize| places.get(at).is_some_and(|place| bit(place, to));
+        let bits: Bits<'_> = if places.is_empty() { &by_marks } else { &by_places };
+        let (mut from, mut to) = (0, leaves.len());
+        while to - from > 1 {
+            let middle = split((from, to), depth, bits);
+            let (next, other) =
+                if bit(key, depth) { ((middle, to), (from, middle)) } else { ((from, middle), (middle, to)) };
+            depth += 1;
+            siblings.push(Some(root(depth, other, bits, leaves)).filter(|hash| *hash != [0; 32]));
+            (from, to) = next;
+        }
+        leaves.get(from).filter(|_| to > from)
     }
 
     /// The leaf that `is_it`, where the place in question has that mark.
