@@ -19,7 +19,7 @@ const AHEAD: usize = 1;
 const GROUP_FIRST: usize = 64 << 10;
 const GROUP_MAX: usize = 1 << 20;
 /// Rows after which a run of blocks is written, and with which it waits for the write before.
-const ROWS_PER_WRITE: usize = 20_000;
+const ROWS_PER_WRITE: usize = 40_000;
 const ROWS_MAX: usize = 2 * ROWS_PER_WRITE;
 
 /// How long the stages of a run took, each on its own thread or threads.
