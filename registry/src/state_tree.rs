@@ -356,6 +356,7 @@ fn join(reuse: Option<Arc<Inner>>, left: Node, right: Node) -> Node {
 #[allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::LazyLock;
 
     use dotp2p_chain::name::Name;
     use proptest::collection::vec;
@@ -382,7 +383,7 @@ mod tests {
     }
 
     /// Names whose places begin alike in 16 bits and more, which marks do not tell apart, among others.
-    fn names() -> Vec<(TrieKey, EntryKey)> {
+    static NAMES: LazyLock<Vec<(TrieKey, EntryKey)>> = LazyLock::new(|| {
         let mut all: Vec<_> = (0..4_000).map(|at| name(&format!("n{at}"))).map(|key| (key.trie_key(), key)).collect();
         all.sort();
         let is_twin = |pair: &[(TrieKey, EntryKey)]| mark(&pair[0].0, 0) == mark(&pair[1].0, 0);
@@ -392,19 +393,19 @@ mod tests {
         names.sort();
         names.dedup();
         names
-    }
+    });
 
     proptest! {
         #![proptest_config(ProptestConfig {
             failure_persistence: None,
             rng_seed: RngSeed::Fixed(20_261_127),
-            ..ProptestConfig::with_cases(200)
+            ..ProptestConfig::with_cases(60)
         })]
         #[test]
         fn whatever_is_written_the_tree_is_that_of_what_is_there(
             batches in vec(vec((any::<Index>(), any::<Option<u64>>()), 0..60), 1..12),
         ) {
-            let names = names();
+            let names = &*NAMES;
             let mut there = BTreeMap::new();
             let mut tree = StateTree::default();
             for batch in batches {
