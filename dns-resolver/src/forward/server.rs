@@ -30,7 +30,7 @@ const ROUNDS_WITHIN: Duration = Duration::from_secs(10);
 /// An upstream, and what is known about it.
 pub(super) struct Server {
     pub upstream: Upstream,
-    connection: Option<Connection>,
+    connection: Option<Arc<Connection>>,
     health: Mutex<Health>,
 }
 
@@ -54,7 +54,7 @@ impl Server {
                 Transport::Tls { name } => (name, Kind::Tls),
                 Transport::Https { name, path } => (name, Kind::Https { path: path.clone() }),
             };
-            Some(Connection::new(upstream.addr, name.clone(), kind, trust.clone()))
+            Some(Arc::new(Connection::new(upstream.addr, name.clone(), kind, trust.clone())))
         });
         Self { upstream, connection, health: Mutex::default() }
     }

@@ -22,7 +22,7 @@ use super::config::{Config, Forward};
 use super::*;
 use crate::dnssec::key::Algorithm;
 use crate::dnssec::key_file::KeyFile;
-use crate::dnssec::signer::{CACHE_BYTES, Signer};
+use crate::dnssec::signer::Signer;
 use crate::fake::{FakeZone, dig};
 use crate::full::{Full, Outcome};
 use crate::zone::Zone;
