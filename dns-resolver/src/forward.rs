@@ -215,7 +215,8 @@ impl Forwarder {
             this.cache.put(ours, forwarded.clone(), (this.clock)());
             forwarded
         };
-        self.flights.share(question, work).await
+        let known = || self.cache.good(question, (self.clock)());
+        self.flights.share(question, known, work).await
     }
 
     /// The upstreams, as they are now.

@@ -141,3 +141,13 @@ async fn who_gets_no_socket_in_time_is_told_so_and_no_upstream_is_blamed() {
     assert_eq!(world.line("b.example A", "r").await, "NOERROR rd ra | b.example. 60 IN A 192.0.2.1");
     assert_eq!((upstreams[0].came().len(), upstreams[1].came().len()), (1, 0));
 }
+
+#[tokio::test]
+async fn what_has_come_since_it_was_looked_for_is_not_asked_again() {
+    let upstream = FakeUpstream::saying(0, ["a.example 60 A 192.0.2.1", "", ""]).await;
+    let world = World::new(&to(&[&upstream]));
+    world.ask("a.example A", "rd").await;
+    let question = Outside { dnssec_ok: true, ..outside("a.example") };
+    let got = world.forwarder.as_ref().unwrap().ask(&question, "p2p").await;
+    assert_eq!((got.unwrap().answer.len(), upstream.came().len()), (1, 1));
+}
