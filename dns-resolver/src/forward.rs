@@ -56,7 +56,7 @@ const CACHE_BYTES: u64 = 16 << 20;
 const WAITING_MAX: usize = 1_000;
 const WAITING_PER_CLIENT: usize = 100;
 /// Upstreams that are asked at once, each with a socket: a process has a thousand files on most systems, peers and TCP among
-/// them. Further questions wait.
+/// them. Further questions wait, and those that are asked have one each when half are in use.
 const SOCKETS_MAX: usize = 256;
 
 /// Why there is no answer from outside.
@@ -68,7 +68,7 @@ pub(crate) enum Failure {
     Unreachable,
     /// The question came round.
     Loop,
-    /// Too many wait already.
+    /// Too many wait already, or there was nothing left to ask with.
     TooMany,
 }
 
@@ -211,11 +211,12 @@ impl Forwarder {
         debug_assert!(!is_inside(&question.name, tld), "our domain does not leave the machine");
         let (this, ours, tld) = (self.clone(), question.clone(), tld.to_owned());
         let work = async move {
-            let forwarded = this.race(this.servers(), &ours, &tld).await;
+            let forwarded = this.race(|| this.servers(), &ours, &tld, race::DEADLINE).await;
             this.cache.put(ours, forwarded.clone(), (this.clock)());
             forwarded
         };
-        self.flights.share(question, work).await
+        let known = || self.cache.good(question, (self.clock)());
+        self.flights.share(question, known, work).await
     }
 
     /// The upstreams, as they are now.

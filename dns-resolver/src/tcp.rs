@@ -139,7 +139,12 @@ impl Connection {
         match self.full.answer(&query, self.from, Protocol::Tcp) {
             Outcome::Answer(answer) => Some(answer),
             Outcome::Silence => None,
-            Outcome::Forward(forwarding) => self.full.forward(forwarding).await,
+            Outcome::Forward(forwarding) => {
+                // By a task, which holds the client's place for as long as upstreams are asked, whatever becomes of the
+                // connection.
+                let full = self.full.clone();
+                tokio::spawn(async move { full.forward(forwarding).await }).await.ok().flatten()
+            }
         }
     }
 }

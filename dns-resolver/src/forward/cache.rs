@@ -1,11 +1,14 @@
 //! What upstreams have told, for as long as it is good.
 //!
 //! Bounded in bytes. Times to live are counted down by whole seconds; what has run out is not served, not even in need. That
-//! upstreams failed is kept for a second, so that whoever asks again does not start it all again (RFC 9520).
+//! upstreams failed is kept for a second, so that whoever asks again does not start it all again (RFC 9520); it takes no
+//! answer's place. That a question came round is not kept: one guess of a client's would fail it for all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use hickory_proto::op::ResponseCode;
 
 use super::query::Outside;
 use super::told::Told;
@@ -28,13 +31,17 @@ struct Entry {
     since: Instant,
 }
 
-/// Seconds that it may be kept. What no upstream was asked for has not failed.
+/// Seconds that it may be kept. What no upstream was asked for has not failed, and what came round may have been guessed.
 fn ttl(forwarded: &Forwarded) -> u32 {
     match forwarded {
         Ok(told) => told.ttl,
-        Err(Failure::Unreachable | Failure::Loop) => FAILURE_TTL,
-        Err(Failure::NoUpstream | Failure::TooMany) => 0,
+        Err(Failure::Unreachable) => FAILURE_TTL,
+        Err(Failure::NoUpstream | Failure::Loop | Failure::TooMany) => 0,
     }
+}
+
+fn is_failure(forwarded: &Forwarded) -> bool {
+    forwarded.as_ref().map_or(true, |told| told.rcode == ResponseCode::ServFail)
 }
 
 fn weight(forwarded: &Forwarded) -> usize {
@@ -54,23 +61,29 @@ impl Cache {
 
     /// What was told, if it is still good, with its times to live as they are now.
     pub fn get(&self, question: &Outside, now: Instant) -> Option<Forwarded> {
-        let found = self.entries.get(question).and_then(|entry| {
-            let age = now.saturating_duration_since(entry.since);
-            if age < Duration::from_secs(ttl(&entry.forwarded).into()) {
-                let seconds = u32::try_from(age.as_secs()).unwrap_or(u32::MAX);
-                return Some(entry.forwarded.as_ref().map(|told| told.aged(seconds)).map_err(|failure| *failure));
-            }
-            self.entries.invalidate(question);
-            None
-        });
+        let found = self.good(question, now);
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         found
     }
 
+    /// As [`Cache::get`], for who has been counted.
+    pub fn good(&self, question: &Outside, now: Instant) -> Option<Forwarded> {
+        let entry = self.entries.get(question)?;
+        let age = now.saturating_duration_since(entry.since);
+        if age < Duration::from_secs(ttl(&entry.forwarded).into()) {
+            let seconds = u32::try_from(age.as_secs()).unwrap_or(u32::MAX);
+            return Some(entry.forwarded.as_ref().map(|told| told.aged(seconds)).map_err(|failure| *failure));
+        }
+        self.entries.invalidate(question);
+        None
+    }
+
     /// Keeps what was told just now, if it may be.
     pub fn put(&self, question: Outside, forwarded: Forwarded, now: Instant) {
-        if ttl(&forwarded) > 0 && weight(&forwarded) <= ENTRY_MAX {
+        let may_be = ttl(&forwarded) > 0 && weight(&forwarded) <= ENTRY_MAX;
+        let is_answered = || self.good(&question, now).is_some_and(|kept| !is_failure(&kept));
+        if may_be && !(is_failure(&forwarded) && is_answered()) {
             self.entries.insert(question, Arc::new(Entry { forwarded, since: now }));
         }
     }
@@ -89,8 +102,6 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
-    use hickory_proto::op::ResponseCode;
-
     use super::*;
     use crate::answer::Rr;
     use crate::fake::domain;
@@ -139,7 +150,7 @@ mod tests {
         let (cache, start) = (Cache::new(1 << 20), Instant::now());
         for (failure, kept) in [
             (Failure::Unreachable, true),
-            (Failure::Loop, true),
+            (Failure::Loop, false),
             (Failure::TooMany, false),
             (Failure::NoUpstream, false),
         ] {
@@ -147,6 +158,23 @@ mod tests {
             let later = |ms| cache.get(&outside("a.example"), start + Duration::from_millis(ms));
             assert_eq!((later(999), later(1_000)), (kept.then_some(Err(failure)), None));
         }
+    }
+
+    #[test]
+    fn a_failure_takes_no_answers_place() {
+        let (cache, start) = (Cache::new(1 << 20), Instant::now());
+        let later = |seconds| start + Duration::from_secs(seconds);
+        let (question, refused) = (outside("a.example"), Told { rcode: ResponseCode::ServFail, ..told(&[], 0) });
+        cache.put(question.clone(), Ok(told(&[60], 4)), start);
+        for failure in [Err(Failure::Unreachable), Ok(Told { ttl: FAILURE_TTL, ..refused })] {
+            cache.put(question.clone(), failure.clone(), later(59));
+            assert!(cache.get(&question, later(59)).unwrap().is_ok_and(|told| told.answer.len() == 1));
+            let other = outside("b.example");
+            cache.put(other.clone(), failure.clone(), later(59));
+            assert_eq!(cache.get(&other, later(59)), Some(failure), "where there is none");
+        }
+        cache.put(question.clone(), Err(Failure::Unreachable), later(60));
+        assert_eq!(cache.get(&question, later(60)), Some(Err(Failure::Unreachable)), "it had run out");
     }
 
     #[test]

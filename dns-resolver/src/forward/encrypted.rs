@@ -1,13 +1,14 @@
 //! Upstreams over TLS and HTTPS, by hickory: one connection that all questions share, made again when it has ended.
 //!
-//! A connection may also die without a word. It is taken for dead when nothing at all has come over it since a question was
-//! sent and the time has come to ask again; then another is made beside it.
+//! A connection may also die without a word. It is taken for dead when the time has come to ask a question again and nothing
+//! at all has come over it since it was sent, or since the last such time; then another is made beside it. Where it turns out
+//! to have been slow alone, and the other is of no use, it is used on. What is made is made to the end, whoever waits for it.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::{FutureExt, select_ok};
@@ -20,12 +21,15 @@ use hickory_proto::op::{DnsRequest, DnsRequestOptions, Message};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use super::query::{Match, Query};
 
 /// When a question that a connection carries is given up by it; whoever asks has lost patience long before.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may take to be made; whoever asks has lost patience then.
+const MAKING_MAX: Duration = Duration::from_secs(4);
 /// Questions that a connection carries at once.
 const ACTIVE_MAX: usize = 1_024;
 /// How often a question waits for the others to leave, so many milliseconds each time.
@@ -40,6 +44,23 @@ struct Open {
     exchange: Exchange,
     /// Answers that have come over it.
     heard: Arc<AtomicU64>,
+}
+
+impl Open {
+    fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+}
+
+/// What comes of a connection that is being made, when it has come.
+type Making = watch::Receiver<Option<Result<Open, NetError>>>;
+
+/// An upstream's connections.
+#[derive(Default)]
+struct Links {
+    /// The one that questions go over.
+    open: Option<Open>,
+    making: Option<Making>,
 }
 
 /// Why upstreams over TLS and HTTPS cannot be trusted.
@@ -101,23 +122,20 @@ pub(super) struct Connection {
     name: Arc<str>,
     kind: Kind,
     trust: Arc<ClientConfig>,
-    open: Mutex<Option<Open>>,
-    /// Held by the one who makes it.
-    making: tokio::sync::Mutex<()>,
+    links: Mutex<Links>,
     /// What drives connections ends with it.
     runtime: TokioRuntimeProvider,
 }
 
 impl Connection {
     pub fn new(addr: SocketAddr, name: Arc<str>, kind: Kind, trust: Arc<ClientConfig>) -> Self {
-        let (open, making, runtime) = (Mutex::new(None), tokio::sync::Mutex::new(()), TokioRuntimeProvider::new());
-        Self { addr, name, kind, trust, open, making, runtime }
+        Self { addr, name, kind, trust, links: Mutex::default(), runtime: TokioRuntimeProvider::new() }
     }
 
     /// Asks over the connection; where it has ended, or seems dead when `again` is told, over a new one.
     ///
     /// Whoever stops waiting has a connection closed that nothing has come over meanwhile: it may lead nowhere any more.
-    pub async fn ask(&self, query: &Query, again: &Notify) -> io::Result<Vec<u8>> {
+    pub async fn ask(self: &Arc<Self>, query: &Query, again: &Notify) -> io::Result<Vec<u8>> {
         let reply = match self.opened() {
             Some(open) => self.ask_over_old(open, query, again).await,
             None => match self.made().await {
@@ -125,7 +143,12 @@ impl Connection {
                 Err(error) => Err(error),
             },
         };
-        let reply = reply.map_err(io::Error::other)?;
+        let reply = reply.map_err(|error| match &error {
+            NetError::Io(inner) => {
+                inner.raw_os_error().map_or_else(|| io::Error::other(error), io::Error::from_raw_os_error)
+            }
+            _ => io::Error::other(error),
+        })?;
         // The connection sees to the ID, TLS to who answers.
         if query.matches_unnumbered(&reply) == Match::Stranger {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "no reply to the question"));
@@ -134,67 +157,101 @@ impl Connection {
     }
 
     /// Asks over a connection that has stood for a while, and over another where that does not answer.
-    async fn ask_over_old(&self, open: Open, query: &Query, again: &Notify) -> Result<Vec<u8>, NetError> {
-        let heard = open.heard.load(Ordering::Relaxed);
+    async fn ask_over_old(self: &Arc<Self>, open: Open, query: &Query, again: &Notify) -> Result<Vec<u8>, NetError> {
+        let mut before = open.heard();
         let seems_dead = async {
             loop {
                 again.notified().await;
-                if open.heard.load(Ordering::Relaxed) == heard {
-                    break;
+                let heard = open.heard();
+                if heard == before {
+                    break heard;
                 }
+                before = heard;
             }
         };
         let mut first = self.ask_over(&open, query).boxed();
-        tokio::select! {
+        let reply = tokio::select! {
             reply = &mut first => match reply {
-                Err(_) => self.ask_anew(&open, query).await,
+                Err(_) => return self.ask_anew(&open, query).await,
                 reply => reply,
             },
-            () = seems_dead => {
+            heard = seems_dead => {
                 let anew = self.ask_anew(&open, query).boxed();
-                select_ok([first, anew]).await.map(|(reply, _)| reply)
+                let reply = select_ok([first, anew]).await.map(|(reply, _)| reply);
+                if open.heard() == heard {
+                    return reply;
+                }
+                reply
             }
-        }
+        };
+        self.keep(&open);
+        reply
     }
 
     /// Asks over another connection than `old`.
-    async fn ask_anew(&self, old: &Open, query: &Query) -> Result<Vec<u8>, NetError> {
+    async fn ask_anew(self: &Arc<Self>, old: &Open, query: &Query) -> Result<Vec<u8>, NetError> {
         self.close(old);
-        let open = match self.opened() {
-            Some(newer) => newer,
-            None => self.made().await?,
-        };
+        let open = self.made().await?;
         self.ask_over(&open, query).await
     }
 
     async fn ask_over(&self, open: &Open, query: &Query) -> Result<Vec<u8>, NetError> {
-        let _closes = CloseUnlessHeard { connection: self, open, heard: open.heard.load(Ordering::Relaxed) };
+        let _closes = CloseUnlessHeard { connection: self, open, heard: open.heard() };
         let reply = send(&open.exchange, query).await?;
         open.heard.fetch_add(1, Ordering::Relaxed);
         Ok(reply)
     }
 
+    fn links(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn opened(&self) -> Option<Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.links().open.clone()
     }
 
     /// Lets no more questions go over `old`.
     fn close(&self, old: &Open) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.as_ref().is_some_and(|open| Arc::ptr_eq(&open.heard, &old.heard)) {
-            *open = None;
-        }
+        self.links().open.take_if(|open| Arc::ptr_eq(&open.heard, &old.heard));
     }
 
-    /// A new connection, by whoever comes first; the others share it.
-    async fn made(&self) -> Result<Open, NetError> {
-        let Ok(_making) = self.making.try_lock() else {
-            drop(self.making.lock().await);
-            return self.opened().ok_or(NetError::NoConnections);
+    /// Lets questions go over `old` again, which has just carried an answer, where there is no other.
+    fn keep(&self, old: &Open) {
+        self.links().open.get_or_insert_with(|| old.clone());
+    }
+
+    /// The connection that is open, or else a new one, which all share who wait for it.
+    async fn made(self: &Arc<Self>) -> Result<Open, NetError> {
+        let mut making = {
+            let mut links = self.links();
+            if let Some(open) = &links.open {
+                return Ok(open.clone());
+            }
+            // Where whoever made it has panicked, it is made again.
+            let making = links.making.take().filter(|making| making.has_changed().is_ok());
+            links.making.insert(making.unwrap_or_else(|| self.make())).clone()
         };
-        let open = Open { exchange: self.connect().await?, heard: Arc::default() };
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(open.clone());
-        Ok(open)
+        let made = making.wait_for(Option::is_some).await.ok().and_then(|made| made.clone());
+        // The one before may have turned out to be alive.
+        made.unwrap_or(Err(NetError::NoConnections)).or_else(|error| self.opened().ok_or(error))
+    }
+
+    /// Makes a connection, by a task: nobody who stops waiting takes it from the others.
+    fn make(self: &Arc<Self>) -> Making {
+        let (sender, making) = watch::channel(None);
+        let this = self.clone();
+        tokio::spawn(async move {
+            let made = timeout(MAKING_MAX, this.connect()).await.unwrap_or(Err(NetError::Timeout));
+            let made = made.map(|exchange| Open { exchange, heard: Arc::default() });
+            let mut links = this.links();
+            links.making = None;
+            if let Ok(open) = &made {
+                links.open = Some(open.clone());
+            }
+            drop(links);
+            sender.send_replace(Some(made));
+        });
+        making
     }
 
     async fn connect(&self) -> Result<Exchange, NetError> {
@@ -245,7 +302,7 @@ struct CloseUnlessHeard<'a> {
 
 impl Drop for CloseUnlessHeard<'_> {
     fn drop(&mut self) {
-        if self.open.heard.load(Ordering::Relaxed) == self.heard {
+        if self.open.heard() == self.heard {
             self.connection.close(self.open);
         }
     }

@@ -10,7 +10,7 @@ use hickory_proto::rr::Name as DnsName;
 use tokio::sync::{Notify, watch};
 
 use super::query::{Outside, Query, is_mark};
-use super::{Failure, Forwarded};
+use super::{Failure, Forwarded, WAITING_MAX};
 
 /// What is on its way.
 #[derive(Default)]
@@ -41,10 +41,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Flights {
     /// The answer to a question: where it is on its way, the one that comes; else that of `work`, which goes on even if
-    /// nobody waits any more.
+    /// nobody waits any more. There is no more on its way than may wait.
+    ///
+    /// - `known`: the answer, if it has come since the caller looked. Kept by `work`, so before it is on its way no more.
     pub async fn share(
         self: &Arc<Self>,
         question: &Outside,
+        known: impl FnOnce() -> Option<Forwarded>,
         work: impl Future<Output = Forwarded> + Send + 'static,
     ) -> Forwarded {
         let mut receiver = {
@@ -52,6 +55,12 @@ impl Flights {
             match shared.get(question) {
                 Some(receiver) => receiver.clone(),
                 None => {
+                    if let Some(forwarded) = known() {
+                        return forwarded;
+                    }
+                    if shared.len() >= WAITING_MAX {
+                        return Err(Failure::TooMany);
+                    }
                     let (sender, receiver) = watch::channel(None);
                     shared.insert(question.clone(), receiver.clone());
                     let landing = Landing { flights: self.clone(), question: question.clone() };
@@ -172,7 +181,35 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
+    use futures::FutureExt;
+
     use super::*;
+    use crate::fake::domain;
+
+    #[tokio::test]
+    async fn what_is_on_its_way_is_bounded() {
+        let flights = Arc::<Flights>::default();
+        let outside = |at: usize| Outside {
+            name: domain(&format!("n{at}.example")),
+            qtype: 1,
+            dnssec_ok: false,
+            checking_disabled: false,
+        };
+        for at in 0..WAITING_MAX {
+            let question = outside(at);
+            let share = flights.share(&question, || None, pending());
+            assert_eq!(share.now_or_never(), None, "and whoever asked is gone");
+        }
+        let question = outside(WAITING_MAX);
+        assert_eq!(flights.share(&question, || None, pending()).await, Err(Failure::TooMany));
+        let known = || Some(Err(Failure::Unreachable));
+        assert_eq!(flights.share(&question, known, pending()).await, Err(Failure::Unreachable));
+        let question = outside(0);
+        let share = flights.share(&question, || None, pending());
+        assert_eq!(share.now_or_never(), None, "it joins the one that is there");
+    }
 
     #[test]
     fn places_are_bounded_in_all_and_for_each_client() {

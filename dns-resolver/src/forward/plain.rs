@@ -32,6 +32,18 @@ pub(super) async fn ask_udp(addr: SocketAddr, query: &Query, again: &Notify) -> 
         if addr.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let socket = UdpSocket::bind(any).await?;
     socket.connect(addr).await?;
+    match ask_over(&socket, query, again).await? {
+        Some(reply) => Ok(reply),
+        None => {
+            // One socket at a time: they are counted.
+            drop(socket);
+            ask_tcp(addr, query).await
+        }
+    }
+}
+
+/// Asks over UDP; `None`: TCP is to be tried.
+async fn ask_over(socket: &UdpSocket, query: &Query, again: &Notify) -> io::Result<Option<Vec<u8>>> {
     socket.send(query.bytes()).await?;
     let mut buffer = vec![0; UDP_MAX];
     let mut until = None;
@@ -39,25 +51,25 @@ pub(super) async fn ask_udp(addr: SocketAddr, query: &Query, again: &Notify) -> 
         let len = tokio::select! {
             received = socket.recv(&mut buffer) => received?,
             () = again.notified() => {
-                socket.send(query.bytes()).await?;
+                // The first one may still be answered.
+                if let Err(error) = socket.send(query.bytes()).await {
+                    tracing::debug!(%error, "a question was not sent again");
+                }
                 continue;
             }
-            () = passed(until) => break,
+            () = passed(until) => return Ok(None),
         };
         let packet = buffer.get(..len).unwrap_or_default();
         match query.matches(packet) {
-            Match::Reply if packet.get(2).is_some_and(|flags| flags & TC != 0) => break,
+            Match::Reply if packet.get(2).is_some_and(|flags| flags & TC != 0) => return Ok(None),
             Match::Reply => {
                 buffer.truncate(len);
-                return Ok(buffer);
+                return Ok(Some(buffer));
             }
             Match::OtherCase => until = until.or_else(|| Some(Instant::now() + CASE_PATIENCE)),
-            Match::Stranger => tracing::debug!(%addr, "a packet that is no reply to the question"),
+            Match::Stranger => tracing::debug!("a packet that is no reply to the question"),
         }
     }
-    // One socket at a time: they are counted.
-    drop(socket);
-    ask_tcp(addr, query).await
 }
 
 async fn passed(until: Option<Instant>) {
@@ -78,5 +90,38 @@ pub(super) async fn ask_tcp(addr: SocketAddr, query: &Query) -> io::Result<Vec<u
     match query.matches(&reply) {
         Match::Reply | Match::OtherCase => Ok(reply),
         Match::Stranger => Err(io::Error::new(io::ErrorKind::InvalidData, "no reply to the question")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::SockRef;
+    use tokio::task::yield_now;
+
+    use super::super::query::Outside;
+    use super::*;
+    use crate::fake::domain;
+
+    /// A socket over which nothing more goes out, as when the way there is gone for a while.
+    #[tokio::test]
+    async fn a_repeat_that_cannot_be_sent_ends_nothing() {
+        let upstream = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        socket.connect(upstream.local_addr().unwrap()).await.unwrap();
+        let outside = Outside { name: domain("a.example"), qtype: 1, dnssec_ok: false, checking_disabled: false };
+        let (query, again) = (Query::new(&outside).unwrap(), Notify::new());
+        let (reply, ()) = tokio::join!(ask_over(&socket, &query, &again), async {
+            let mut buffer = [0; 512];
+            let (len, from) = upstream.recv_from(&mut buffer).await.unwrap();
+            SockRef::from(&socket).shutdown(std::net::Shutdown::Write).unwrap();
+            assert!(socket.try_send(b"more").is_err());
+            again.notify_one();
+            for _ in 0..10 {
+                yield_now().await;
+            }
+            buffer[2] |= 0x80;
+            upstream.send_to(&buffer[..len], from).await.unwrap();
+        });
+        assert!(reply.unwrap().is_some_and(|reply| reply[2] & 0x80 != 0));
     }
 }

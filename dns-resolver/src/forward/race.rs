@@ -1,4 +1,7 @@
 //! One question and several upstreams: the next is asked as well when one takes its time, and the first good answer is it.
+//!
+//! Sockets are few. Where many are in use a question has one alone: who is asked next gets that of who has been silent for
+//! longest, which is waited for no more. So upstreams that say nothing keep nobody from those that do.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::future::{AbortHandle, abortable};
 use futures::stream::FuturesUnordered;
 use hickory_proto::op::ResponseCode;
 use tokio::sync::{Notify, SemaphorePermit};
@@ -13,48 +17,60 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::cache::FAILURE_TTL;
 use super::query::{Outside, Query};
-use super::server::Server;
+use super::server::{Server, is_of_this_machine};
 use super::told::Told;
-use super::{Failure, Forwarded, Forwarder};
+use super::{Failure, Forwarded, Forwarder, SOCKETS_MAX};
 use crate::extended::ExtendedError;
 
 /// How long a question is worked on.
-const DEADLINE: Duration = Duration::from_secs(4);
+pub(super) const DEADLINE: Duration = Duration::from_secs(4);
 /// Queries for one question, to all upstreams together.
 const QUERIES_MAX: usize = 8;
 /// Queries for one question to one upstream (RFC 9520 3.1).
 const QUERIES_EACH: usize = 3;
-/// How long another upstream waits for a socket before it is looked for again.
-const SOCKET_WAIT: Duration = Duration::from_millis(50);
+/// A question that has a socket has another for as long as more than so many are free.
+const SOCKETS_SPARE: usize = SOCKETS_MAX / 2;
 
 /// An upstream that has not answered yet.
-struct Asked {
+struct Asked<'s> {
     server: Arc<Server>,
-    since: Instant,
+    /// When it should have.
+    until: Instant,
     queries: usize,
     /// Told when it is to be asked again.
     again: Arc<Notify>,
+    /// Ends the query.
+    end: AbortHandle,
+    socket: SemaphorePermit<'s>,
 }
 
-impl Asked {
+impl Asked<'_> {
     fn may_be_asked_again(&self) -> bool {
         self.queries < QUERIES_EACH && self.server.may_be_asked_again()
     }
 }
 
 impl Forwarder {
-    /// Asks `servers` about `question`.
-    pub(super) async fn race(&self, servers: Vec<Arc<Server>>, question: &Outside, tld: &str) -> Forwarded {
-        let Some(mut queue) = in_order(servers, (self.clock)()) else { return Err(Failure::NoUpstream) };
+    /// Asks `servers` about `question`, which are looked for when there is a socket; `within`: [`DEADLINE`].
+    pub(super) async fn race(
+        &self,
+        servers: impl FnOnce() -> Vec<Arc<Server>> + Send,
+        question: &Outside,
+        tld: &str,
+        within: Duration,
+    ) -> Forwarded {
+        let deadline = Instant::now() + within;
+        // Waited for before anybody is asked: nobody is to be taken for silent while it is we who are slow. And before they are
+        // put in order: meanwhile others have found out who is silent.
+        let Ok(Ok(socket)) = timeout_at(deadline, self.sockets.acquire()).await else { return Err(Failure::TooMany) };
+        let Some(mut queue) = in_order(servers(), (self.clock)()) else { return Err(Failure::NoUpstream) };
         if queue.is_empty() {
             return Err(Failure::Loop);
         }
         queue.truncate(QUERIES_MAX);
-        let deadline = Instant::now() + DEADLINE;
-        // Waited for before anybody is asked: nobody is to be taken for silent while it is we who are slow.
-        let Ok(Ok(socket)) = timeout_at(deadline, self.sockets.acquire()).await else { return Err(Failure::TooMany) };
-        let (mut spare, mut last) = (Some(socket), Err(Failure::Unreachable));
-        let mut asked: Vec<Asked> = Vec::new();
+        // Until an upstream has failed it is we who have.
+        let (mut spare, mut last) = (Some(socket), Err(Failure::TooMany));
+        let mut asked: Vec<Asked<'_>> = Vec::new();
         let mut running = FuturesUnordered::new();
         // When the next upstream is asked as well.
         let (mut queries, mut due) = (0, Instant::now());
@@ -65,23 +81,23 @@ impl Forwarder {
                 self.lost(&asked);
                 return last.map(failed);
             }
-            if is_due && !queue.is_empty() {
-                let socket = spare.take().or_else(|| self.sockets.try_acquire().ok());
-                due = Instant::now() + SOCKET_WAIT;
-                if let Some(socket) = socket
-                    && let Some(server) = queue.pop_front()
-                {
-                    due = Instant::now() + server.patience();
-                    queries += 1;
-                    let again = Arc::new(Notify::new());
-                    asked.push(Asked {
-                        server: server.clone(),
-                        since: Instant::now(),
-                        queries: 1,
-                        again: again.clone(),
-                    });
-                    running.push(self.query(server, again, socket, question, tld));
+            if is_due && let Some(server) = queue.pop_front() {
+                let mut socket = spare.take().or_else(|| self.another_socket());
+                if socket.is_none() && !asked.is_empty() {
+                    // They stand in the order in which they were asked: the first has been silent for longest.
+                    let longest = asked.remove(0);
+                    longest.end.abort();
+                    last = self.given_up(std::slice::from_ref(&longest), last);
+                    socket = Some(longest.socket);
                 }
+                // There is one: the socket is spare where all who were asked have failed.
+                let Some(socket) = socket else { continue };
+                due = Instant::now() + server.patience();
+                queries += 1;
+                let again = Arc::new(Notify::new());
+                let (query, end) = abortable(self.query(server.clone(), again.clone(), question, tld));
+                asked.push(Asked { server, until: due, queries: 1, again, end, socket });
+                running.push(query);
             } else if is_due && queries < QUERIES_MAX {
                 // When all were asked, those that are silent are asked again: a packet may be lost.
                 let silent = asked.iter_mut().filter(|it| it.may_be_asked_again());
@@ -97,9 +113,11 @@ impl Forwarder {
             tokio::select! {
                 biased;
                 ended = running.next() => {
-                    let Some((server, socket, result)) = ended else { return last.map(failed) };
-                    asked.retain(|other| !Arc::ptr_eq(&other.server, &server));
-                    spare = Some(socket).filter(|_| !queue.is_empty());
+                    let Some(ended) = ended else { return last.map(failed) };
+                    // Of who was given up nothing is waited for.
+                    let Ok((server, result)) = ended else { continue };
+                    let at = asked.iter().position(|other| Arc::ptr_eq(&other.server, &server));
+                    spare = at.map(|at| asked.remove(at).socket).filter(|_| !queue.is_empty());
                     match result {
                         Ok(told) if is_conclusive(told.rcode) => {
                             self.lost(&asked);
@@ -112,35 +130,36 @@ impl Forwarder {
                     }
                 }
                 () = sleep_until(due), if has_more || (last.is_ok() && queue.is_empty()) => {}
-                () = sleep_until(deadline) => {
-                    self.lost(&asked);
-                    return last.map(failed);
-                }
+                () = sleep_until(deadline) => return self.given_up(&asked, last).map(failed),
             }
         }
     }
 
-    /// One question to one upstream, which has the socket; `again`: when it is to be asked once more.
-    async fn query<'s>(
+    /// A socket for a question that has one.
+    fn another_socket(&self) -> Option<SemaphorePermit<'_>> {
+        if self.sockets.available_permits() > SOCKETS_SPARE { self.sockets.try_acquire().ok() } else { None }
+    }
+
+    /// One question to one upstream; `again`: when it is to be asked once more.
+    async fn query(
         &self,
         server: Arc<Server>,
         again: Arc<Notify>,
-        socket: SemaphorePermit<'s>,
         question: &Outside,
         tld: &str,
-    ) -> (Arc<Server>, SemaphorePermit<'s>, Forwarded) {
+    ) -> (Arc<Server>, Forwarded) {
         let result = self.query_once(&server, &again, question, tld).await;
         match &result {
             Ok(told) if is_conclusive(told.rcode) || told.rcode == ResponseCode::ServFail => {}
-            // Somebody may have guessed how it was written.
-            Err(Failure::Loop) => {}
+            // Somebody may have guessed how it was written, or it was not asked.
+            Err(Failure::Loop | Failure::TooMany) => {}
             _ => server.failed((self.clock)()),
         }
-        (server, socket, result)
+        (server, result)
     }
 
     async fn query_once(&self, server: &Server, again: &Notify, question: &Outside, tld: &str) -> Forwarded {
-        let query = Query::new(question).map_err(|_| Failure::Unreachable)?;
+        let query = Query::new(question).map_err(|_| Failure::TooMany)?;
         let mark = self.flights.mark(question, &query);
         let came_round = async {
             match &mark {
@@ -162,7 +181,10 @@ impl Forwarder {
             tracing::debug!(upstream = %server.upstream, name = %question.name, %error, "no answer");
             Failure::Unreachable
         };
-        let reply = reply.map_err(|error| problem(&error))?;
+        let reply = reply.map_err(|error| {
+            let failure = problem(&error);
+            if is_of_this_machine(&error) { Failure::TooMany } else { failure }
+        })?;
         let reading = Told::read(&reply, question, tld).map_err(|error| problem(&error))?;
         if reading.is_truncated {
             return Err(problem(&"it does not fit"));
@@ -171,13 +193,16 @@ impl Forwarder {
         Ok(reading.told)
     }
 
-    /// Takes note of upstreams that others were waited for less than.
-    fn lost(&self, asked: &[Asked]) {
-        for Asked { server, since, .. } in asked {
-            if since.elapsed() >= server.patience() {
-                server.failed((self.clock)());
-            }
-        }
+    /// Takes note of upstreams that should have answered; whether there are any.
+    fn lost(&self, asked: &[Asked<'_>]) -> bool {
+        let now = Instant::now();
+        let silent = asked.iter().filter(|it| it.until <= now);
+        silent.map(|it| it.server.failed((self.clock)())).count() > 0
+    }
+
+    /// As [`Forwarder::lost`]; the failure, which was `last`, when these are waited for no more.
+    fn given_up(&self, asked: &[Asked<'_>], last: Forwarded) -> Forwarded {
+        if self.lost(asked) { better(last, Err(Failure::Unreachable)) } else { last }
     }
 }
 
@@ -202,6 +227,7 @@ fn better(before: Forwarded, now: Forwarded) -> Forwarded {
         (Ok(before), Ok(now)) => Ok(if before.errors.is_empty() { now } else { before }),
         (Ok(told), Err(_)) | (Err(_), Ok(told)) => Ok(told),
         (Err(Failure::Loop), _) | (_, Err(Failure::Loop)) => Err(Failure::Loop),
+        (Err(Failure::Unreachable), _) | (_, Err(Failure::Unreachable)) => Err(Failure::Unreachable),
         (Err(_), Err(now)) => Err(now),
     }
 }

@@ -30,7 +30,7 @@ const ROUNDS_WITHIN: Duration = Duration::from_secs(10);
 /// An upstream, and what is known about it.
 pub(super) struct Server {
     pub upstream: Upstream,
-    connection: Option<Connection>,
+    connection: Option<Arc<Connection>>,
     health: Mutex<Health>,
 }
 
@@ -54,7 +54,7 @@ impl Server {
                 Transport::Tls { name } => (name, Kind::Tls),
                 Transport::Https { name, path } => (name, Kind::Https { path: path.clone() }),
             };
-            Some(Connection::new(upstream.addr, name.clone(), kind, trust.clone()))
+            Some(Arc::new(Connection::new(upstream.addr, name.clone(), kind, trust.clone())))
         });
         Self { upstream, connection, health: Mutex::default() }
     }
@@ -130,9 +130,23 @@ impl Server {
     }
 }
 
+/// Whether it is this machine that has no file or memory left: no upstream has failed, as none was asked.
+pub(super) fn is_of_this_machine(error: &io::Error) -> bool {
+    // ENFILE and EMFILE; WSAEMFILE.
+    error.kind() == io::ErrorKind::OutOfMemory || matches!(error.raw_os_error(), Some(23 | 24 | 10_024))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_files_left_is_no_upstreams_failure() {
+        let of_this_machine = |number| is_of_this_machine(&io::Error::from_raw_os_error(number));
+        assert!(of_this_machine(24) && of_this_machine(23));
+        assert!(!is_of_this_machine(&io::ErrorKind::ConnectionRefused.into()));
+        assert!(!is_of_this_machine(&io::Error::other("no reply to the question")));
+    }
 
     #[test]
     fn an_upstream_that_fails_is_asked_last_for_longer_each_time() {

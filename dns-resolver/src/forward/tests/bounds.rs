@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicUsize;
 
 use futures::future::join_all;
 use tokio::net::UdpSocket;
@@ -39,7 +41,8 @@ async fn nine_upstreams_of_which_one_fails_make_no_busy_loop() {
     };
     let servers = [vec![upstream(&failing)], (0..8).map(|_| upstream(&silent)).collect()].concat();
     let before = Instant::now();
-    let got = in_few_steps(forwarder.race(servers, &outside("a.example"), "p2p")).await.unwrap();
+    let question = outside("a.example");
+    let got = in_few_steps(forwarder.race(|| servers, &question, "p2p", race::DEADLINE)).await.unwrap();
     assert_eq!((got.rcode, before.elapsed() < Duration::from_secs(3)), (ResponseCode::ServFail, true));
     assert_eq!((failing.came().len(), silent.came().len()), (1, 7));
 }
@@ -56,6 +59,11 @@ async fn an_upstream_is_asked_three_times_at_most() {
     let world = World::new(&to(&[&others[0], &others[1]]));
     assert_eq!(world.line("a.example A", "r").await, "SERVFAIL rd ra ede=23");
     assert!(others.iter().all(|other| (2..=3).contains(&other.came().len())));
+    // One that is gone leaves its turns to nobody.
+    let (closed, silent) = (FakeUpstream::closed().await, FakeUpstream::silent().await);
+    let world = World::new(&to(&[&closed, &silent]));
+    assert_eq!(world.line("a.example A", "r").await, "SERVFAIL rd ra ede=23");
+    assert!(silent.came().len() <= 3 && world.counts().sent <= 4, "{} {:?}", silent.came().len(), world.counts());
 }
 
 #[tokio::test]
@@ -103,14 +111,15 @@ async fn questions_wait_for_a_socket_and_are_answered() {
         packets.iter().zip(clients.iter().cycle()).map(|(packet, client)| world.packet(packet, client, Protocol::Udp)),
     );
     let (replies, ()) = tokio::join!(all, async {
-        let (mut ports, mut buffer, mut answered) = (HashSet::new(), [0; 512], 0);
+        // One that is sent again is the same to the byte.
+        let (mut seen, mut buffer, mut answered) = (HashSet::new(), [0; 512], 0);
         while answered < packets.len() {
             let mut waiting = Vec::new();
             // Everybody has had a turn many times over before it is called all.
             for _ in 0..2_000 {
                 yield_now().await;
                 while let Ok((len, from)) = upstream.try_recv_from(&mut buffer) {
-                    if ports.insert(from) {
+                    if seen.insert(buffer[..len].to_vec()) {
                         waiting.push((buffer[..len].to_vec(), from));
                     }
                 }
@@ -121,7 +130,6 @@ async fn questions_wait_for_a_socket_and_are_answered() {
                 let name = Message::from_vec(&query).unwrap().queries[0].name().to_lowercase().to_string();
                 let line = format!("{} 60 A 192.0.2.1", name.trim_end_matches('.'));
                 upstream.send_to(&reply(&query, 0, [&line, "", ""]), from).await.unwrap();
-                ports.remove(&from);
             }
         }
     });
@@ -140,4 +148,68 @@ async fn who_gets_no_socket_in_time_is_told_so_and_no_upstream_is_blamed() {
     drop(all);
     assert_eq!(world.line("b.example A", "r").await, "NOERROR rd ra | b.example. 60 IN A 192.0.2.1");
     assert_eq!((upstreams[0].came().len(), upstreams[1].came().len()), (1, 0));
+}
+
+/// Both have to do with one socket, and the upstream that is first says nothing.
+#[tokio::test]
+async fn without_sockets_to_spare_the_next_upstream_gets_that_of_the_silent_one() {
+    let good = FakeUpstream::saying(0, ["a.example 60 A 192.0.2.1\nb.example 60 A 192.0.2.1", "", ""]).await;
+    let silent = FakeUpstream::silent().await;
+    let world = World::new(&to(&[&silent, &good]));
+    let forwarder = world.forwarder.as_ref().unwrap();
+    let others = forwarder.sockets.acquire_many(u32::try_from(SOCKETS_MAX - 1).unwrap()).await.unwrap();
+    let before = Instant::now();
+    let (first, second) = tokio::join!(world.line("a.example A", "r"), world.line("b.example A", "r"));
+    assert_eq!(first, "NOERROR rd ra | a.example. 60 IN A 192.0.2.1");
+    assert_eq!(second, "NOERROR rd ra | b.example. 60 IN A 192.0.2.1");
+    assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
+    assert_eq!(silent.came().len(), 1, "who waited for the socket knows who is silent");
+    drop(others);
+    assert_eq!(forwarder.sockets.available_permits(), SOCKETS_MAX);
+}
+
+#[tokio::test]
+async fn a_client_whose_questions_nobody_answers_leaves_sockets_to_others() {
+    let (asks, free) = (Arc::new(OnceLock::<Arc<Forwarder>>::new()), Arc::new(AtomicUsize::new(SOCKETS_MAX)));
+    let silent = || {
+        let (asks, free) = (asks.clone(), free.clone());
+        FakeUpstream::start(move |_, _| {
+            free.fetch_min(asks.get().unwrap().sockets.available_permits(), Ordering::SeqCst);
+            Vec::new()
+        })
+    };
+    let silent = [silent().await, silent().await, silent().await];
+    let world = World::new(&to(&[&silent[0], &silent[1], &silent[2]]));
+    assert!(asks.set(world.forwarder.clone().unwrap()).is_ok());
+    let questions: Vec<String> = (0..WAITING_PER_CLIENT).map(|at| format!("n{at}.example A")).collect();
+    let lines = join_all(questions.iter().map(|question| world.line(question, "r"))).await;
+    assert!(lines.iter().all(|line| line == "SERVFAIL rd ra ede=23"), "{lines:?}");
+    let names: HashSet<String> = silent[2].names().into_iter().collect();
+    assert_eq!(names.len(), WAITING_PER_CLIENT, "all have been asked");
+    // Each question has one, and some have a second until half are in use.
+    let least = free.load(Ordering::SeqCst);
+    assert!((SOCKETS_MAX / 2 - WAITING_PER_CLIENT..SOCKETS_MAX).contains(&least), "{least} free");
+}
+
+#[tokio::test]
+async fn an_upstream_that_had_no_time_to_answer_has_not_failed() {
+    let silent = FakeUpstream::silent().await;
+    let world = World::new(&to(&[&silent]));
+    let forwarder = world.forwarder.as_ref().unwrap();
+    let servers = forwarder.servers();
+    for (patient, failure) in [(false, Failure::TooMany), (true, Failure::Unreachable)] {
+        let within = if patient { servers[0].patience() } else { Duration::ZERO };
+        let got = forwarder.race(|| servers.clone(), &outside("a.example"), "p2p", within).await;
+        assert_eq!((got, servers[0].is_away(Instant::now())), (Err(failure), patient));
+    }
+}
+
+#[tokio::test]
+async fn what_has_come_since_it_was_looked_for_is_not_asked_again() {
+    let upstream = FakeUpstream::saying(0, ["a.example 60 A 192.0.2.1", "", ""]).await;
+    let world = World::new(&to(&[&upstream]));
+    world.ask("a.example A", "rd").await;
+    let question = Outside { dnssec_ok: true, ..outside("a.example") };
+    let got = world.forwarder.as_ref().unwrap().ask(&question, "p2p").await;
+    assert_eq!((got.unwrap().answer.len(), upstream.came().len()), (1, 1));
 }

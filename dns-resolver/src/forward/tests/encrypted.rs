@@ -14,19 +14,28 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use rustls::server::ResolvesServerCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::yield_now;
 
 use super::*;
 
 const NAME: &str = "dns.example";
 
-/// Answers every question with one address.
-struct OneAddress(Arc<AtomicUsize>);
+/// Answers every question with one address; about names that begin with "slow" when it may.
+#[derive(Clone)]
+struct OneAddress {
+    came: Arc<AtomicUsize>,
+    may: Arc<Semaphore>,
+}
 
 #[async_trait]
 impl RequestHandler for OneAddress {
     async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut out: R) -> ResponseInfo {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.came.fetch_add(1, Ordering::SeqCst);
         let name = request.queries.queries()[0].original().name().clone();
+        if name.to_lowercase().to_string().starts_with("slow") {
+            self.may.acquire().await.unwrap().forget();
+        }
         let record = Record::from_rdata(name, 0, RData::A(A::new(192, 0, 2, 1)));
         let metadata = Metadata::response_from_request(&request.metadata);
         let message = MessageResponseBuilder::from_message_request(request).build(metadata, [&record], [], [], []);
@@ -34,12 +43,13 @@ impl RequestHandler for OneAddress {
     }
 }
 
-/// A server, its certificate in a file, and how many questions came.
+/// A server, its certificate in a file, how many questions came, and the slow ones that may be answered.
 struct Encrypted {
     _server: Server<OneAddress>,
     addr: SocketAddr,
     folder: tempfile::TempDir,
     came: Arc<AtomicUsize>,
+    may: Arc<Semaphore>,
 }
 
 async fn start(is_https: bool) -> Encrypted {
@@ -52,14 +62,15 @@ async fn start(is_https: bool) -> Encrypted {
     let resolver: Arc<dyn ResolvesServerCert> = Arc::new(SingleCertAndKey::from(certificate));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (addr, came) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
-    let mut server = Server::new(OneAddress(came.clone()));
+    let may = Arc::new(Semaphore::new(0));
+    let mut server = Server::new(OneAddress { came: came.clone(), may: may.clone() });
     if is_https {
         let name = Some(NAME.to_owned());
         server.register_https_listener(listener, DEADLINE, resolver, name, "/dns-query".to_owned()).unwrap();
     } else {
         server.register_tls_listener(listener, DEADLINE, resolver).unwrap();
     }
-    Encrypted { _server: server, addr, folder, came }
+    Encrypted { _server: server, addr, folder, came, may }
 }
 
 async fn is_asked_and_held_against_its_certificate(scheme: &str, path: &str) {
@@ -105,10 +116,12 @@ async fn over_https() {
     is_asked_and_held_against_its_certificate("https", "/dns-query").await;
 }
 
-/// Passes connections on to `to`. Those that stand when `dies` is called carry nothing more and say nothing about it.
+/// Passes connections on to `to`. Those that stand when `dies` is called carry nothing more and say nothing about it; those
+/// that are made while it is held wait.
 struct Wire {
     addr: SocketAddr,
-    generation: Arc<tokio::sync::watch::Sender<usize>>,
+    generation: Arc<watch::Sender<usize>>,
+    is_held: Arc<watch::Sender<bool>>,
     made: Arc<AtomicUsize>,
 }
 
@@ -116,13 +129,15 @@ impl Wire {
     async fn to(to: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let (generation, made) = (Arc::new(tokio::sync::watch::Sender::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (shown, counter) = (generation.clone(), made.clone());
+        let (generation, made) = (Arc::new(watch::Sender::new(0)), Arc::new(AtomicUsize::new(0)));
+        let is_held = Arc::new(watch::Sender::new(false));
+        let (shown, held, counter) = (generation.clone(), is_held.clone(), made.clone());
         tokio::spawn(async move {
             while let Ok((mut near, _)) = listener.accept().await {
                 counter.fetch_add(1, Ordering::SeqCst);
-                let mut dies = shown.subscribe();
+                let (mut dies, mut held) = (shown.subscribe(), held.subscribe());
                 tokio::spawn(async move {
+                    held.wait_for(|is_held| !is_held).await.unwrap();
                     let mut far = TcpStream::connect(to).await.unwrap();
                     tokio::select! {
                         _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
@@ -131,7 +146,11 @@ impl Wire {
                 });
             }
         });
-        Self { addr, generation, made }
+        Self { addr, generation, is_held, made }
+    }
+
+    fn made(&self) -> usize {
+        self.made.load(Ordering::SeqCst)
     }
 
     fn dies(&self) {
@@ -139,7 +158,8 @@ impl Wire {
     }
 }
 
-async fn a_connection_that_died_silently_is_made_again(scheme: &str, path: &str) {
+/// A server behind a wire, and a world that has asked it something.
+async fn over_a_wire(scheme: &str, path: &str) -> (Encrypted, Wire, World) {
     let upstream = start(scheme == "https").await;
     let wire = Wire::to(upstream.addr).await;
     let config = Config {
@@ -149,6 +169,11 @@ async fn a_connection_that_died_silently_is_made_again(scheme: &str, path: &str)
     };
     let world = World::new(&config);
     assert_eq!(world.line("a.example A", "r").await, "NOERROR rd ra | a.example. 0 IN A 192.0.2.1");
+    (upstream, wire, world)
+}
+
+async fn a_connection_that_died_silently_is_made_again(scheme: &str, path: &str) {
+    let (_upstream, wire, world) = over_a_wire(scheme, path).await;
     for round in 2..4 {
         wire.dies();
         let before = Instant::now();
@@ -156,7 +181,7 @@ async fn a_connection_that_died_silently_is_made_again(scheme: &str, path: &str)
         let all = futures::future::join_all(questions.iter().map(|question| world.line(question, "r"))).await;
         assert!(all.iter().all(|line| line.starts_with("NOERROR rd ra | n")), "{all:?}");
         assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
-        assert_eq!(wire.made.load(Ordering::SeqCst), round, "all share the new one");
+        assert_eq!(wire.made(), round, "all share the new one");
     }
 }
 
@@ -168,4 +193,90 @@ async fn a_tls_connection_that_died_silently_is_made_again() {
 #[tokio::test]
 async fn an_https_connection_that_died_silently_is_made_again() {
     a_connection_that_died_silently_is_made_again("https", "/dns-query").await;
+}
+
+const SLOW: &str = "NOERROR rd ra | slow.example. 0 IN A 192.0.2.1";
+
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        yield_now().await;
+    }
+}
+
+/// The old one answers while another is being made.
+async fn a_slow_name_leaves_its_connection_open(scheme: &str, path: &str) {
+    let (upstream, wire, world) = over_a_wire(scheme, path).await;
+    wire.is_held.send_replace(true);
+    let (slow, ()) = tokio::join!(world.line("slow.example A", "r"), async {
+        until(|| wire.made() == 2).await;
+        upstream.may.add_permits(1);
+    });
+    assert_eq!(slow, SLOW);
+    let before = Instant::now();
+    assert_eq!(world.line("b.example A", "r").await, "NOERROR rd ra | b.example. 0 IN A 192.0.2.1");
+    assert!(before.elapsed() < Duration::from_secs(1) && *wire.is_held.borrow(), "over the old one");
+    assert_eq!(wire.made(), 2);
+}
+
+#[tokio::test]
+async fn a_slow_name_leaves_its_tls_connection_open() {
+    a_slow_name_leaves_its_connection_open("tls", "").await;
+}
+
+#[tokio::test]
+async fn a_slow_name_leaves_its_https_connection_open() {
+    a_slow_name_leaves_its_connection_open("https", "/dns-query").await;
+}
+
+/// The other one stands, and has said nothing yet when the old one answers.
+#[tokio::test]
+async fn a_slow_name_asked_twice_leaves_a_connection_open() {
+    let (upstream, wire, world) = over_a_wire("https", "/dns-query").await;
+    let (slow, ()) = tokio::join!(world.line("slow.example A", "r"), async {
+        until(|| upstream.came.load(Ordering::SeqCst) == 3).await;
+        upstream.may.add_permits(1);
+    });
+    assert_eq!((slow.as_str(), wire.made()), (SLOW, 2));
+    assert_eq!(world.line("b.example A", "r").await, "NOERROR rd ra | b.example. 0 IN A 192.0.2.1");
+    assert_eq!(wire.made(), 2, "none is made again");
+}
+
+/// Who has it made gets an answer over the old one.
+#[tokio::test]
+async fn those_who_wait_for_a_connection_get_it_though_who_began_it_has_left() {
+    let (upstream, wire, world) = over_a_wire("https", "/dns-query").await;
+    wire.is_held.send_replace(true);
+    let slow = async {
+        assert_eq!(world.line("slow.example A", "r").await, SLOW);
+        wire.is_held.send_replace(false);
+    };
+    let other = async {
+        until(|| wire.made() == 2).await;
+        let (line, ()) = tokio::join!(world.line("b.example A", "r"), async {
+            // It has come to wait by then.
+            for _ in 0..100 {
+                yield_now().await;
+            }
+            upstream.may.add_permits(1);
+        });
+        assert_eq!(line, "NOERROR rd ra | b.example. 0 IN A 192.0.2.1");
+    };
+    tokio::join!(slow, other);
+    assert_eq!(wire.made(), 2);
+}
+
+/// Something has come over it since the question was sent.
+#[tokio::test]
+async fn a_connection_that_dies_after_another_answer_is_made_again() {
+    let (upstream, wire, world) = over_a_wire("https", "/dns-query").await;
+    let before = Instant::now();
+    let (slow, ()) = tokio::join!(world.line("slow.example A", "r"), async {
+        until(|| upstream.came.load(Ordering::SeqCst) == 2).await;
+        assert_eq!(world.line("b.example A", "r").await, "NOERROR rd ra | b.example. 0 IN A 192.0.2.1");
+        wire.dies();
+        // That which nobody hears, and another.
+        upstream.may.add_permits(2);
+    });
+    assert_eq!((slow.as_str(), wire.made()), (SLOW, 2));
+    assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
 }

@@ -1,9 +1,11 @@
 //! Upstreams that lie, strangers that answer in their place, and questions that come round.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
 
 use super::*;
 use crate::fake::{domain, wire};
@@ -82,7 +84,7 @@ async fn ports_are_the_systems_random_ones() {
     let upstream = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let config = Config { to: upstream.local_addr().unwrap().to_string().parse().unwrap(), ..Config::default() };
     let world = World::new(&config);
-    let mut ports = std::collections::HashSet::new();
+    let mut ports = HashSet::new();
     for _ in 0..50 {
         let (_, ()) = tokio::join!(world.line("a.example A", "r"), async {
             let mut buffer = [0; 512];
@@ -230,10 +232,18 @@ async fn first(upstream: &FakeUpstream) -> Vec<u8> {
 /// Somebody asks for a name whose server is slow, and then in every case there is, until one is ours.
 #[tokio::test]
 async fn who_guesses_the_case_of_a_question_fails_that_question_alone() {
-    let upstream = slow_about_some().await;
+    let is_slow = Arc::new(AtomicBool::new(true));
+    let shown = is_slow.clone();
+    let answer = "slow-name-with-letters.example 60 A 192.0.2.1\nquick.example 60 A 192.0.2.1";
+    let upstream = FakeUpstream::start(move |_, query| match shown.load(Ordering::SeqCst) {
+        true => Vec::new(),
+        false => vec![reply(query, 0, [answer, "", ""])],
+    })
+    .await;
     let world = World::new(&to(&[&upstream]));
     let (slow, guessed) = tokio::join!(world.line("slow-name-with-letters.example A", "r"), async {
         let right = first(&upstream).await;
+        is_slow.store(false, Ordering::SeqCst);
         line(&world.packet(&right, CLIENT, Protocol::Udp).await)
     });
     assert_eq!((slow.as_str(), guessed.as_str()), ("SERVFAIL rd ra ede=0", "SERVFAIL rd ra ede=0"));
@@ -241,6 +251,39 @@ async fn who_guesses_the_case_of_a_question_fails_that_question_alone() {
     assert!(servers.iter().all(|server| !server.is_away(Instant::now()) && !server.is_looping(Instant::now())));
     assert_eq!(world.line("quick.example A", "r").await, "NOERROR rd ra | quick.example. 60 IN A 192.0.2.1");
     assert_eq!(world.counts().loops, 1);
+    let again = world.line("slow-name-with-letters.example A", "r").await;
+    assert_eq!(again, "NOERROR rd ra | slow-name-with-letters.example. 60 IN A 192.0.2.1", "and that for no time");
+}
+
+/// Eight questions a connection, which ends as the next one takes its place.
+#[tokio::test]
+async fn questions_of_a_connection_that_has_ended_keep_their_places() {
+    let upstream = slow_about_some().await;
+    let config = crate::server::Config { tcp_max: 1, forward: to(&[&upstream]), ..Default::default() };
+    let zone: Arc<dyn Zone> = Arc::new(FakeZone::default());
+    let server = DnsServer::bind(&["127.0.0.1:0".parse().unwrap()], move || zone.clone(), config).await.unwrap();
+    let connect = || TcpStream::connect(server.local_addrs()[0]);
+    let question = |at: usize| {
+        let query = query(&format!("slow{at}.example A"), "r");
+        [&u16::try_from(query.len()).unwrap().to_be_bytes()[..], &query].concat()
+    };
+    let mut stream = connect().await.unwrap();
+    for at in 0..WAITING_PER_CLIENT {
+        if at % 8 == 0 {
+            while upstream.names().into_iter().collect::<HashSet<_>>().len() < at {
+                tokio::task::yield_now().await;
+            }
+            stream = connect().await.unwrap();
+        }
+        stream.write_all(&question(at)).await.unwrap();
+    }
+    stream.write_all(&question(WAITING_PER_CLIENT)).await.unwrap();
+    let len = timeout(DEADLINE, stream.read_u16()).await.expect("in time").unwrap();
+    let mut answer = vec![0; len.into()];
+    stream.read_exact(&mut answer).await.unwrap();
+    let told = Message::from_vec(&answer).unwrap();
+    assert_eq!(told.queries[0].name().to_string(), format!("slow{WAITING_PER_CLIENT}.example."));
+    assert_eq!(errors(&told), [(0, "too many questions wait for upstream resolvers".to_owned())]);
 }
 
 /// A guess takes a place like any question, so there are no more guesses than places.
