@@ -1,6 +1,6 @@
 //! Answers a second: this program's node beside Knot, NSD and a bare echo, `cargo bench --bench dns -- 100000`.
 //!
-//! All serve the same names (100,000 unless given) with an address each at the apex and at `www`, and are asked the same
+//! All serve the same names (100,000 unless given) with A and AAAA each at the apex and at `www`, MX and TXT, and are asked the same
 //! questions: four of five for names that are there, by Zipf's law, one for a name that nobody has. They are asked by turns, ROUNDS
 //! (3) times SECONDS (3) each, by one driver that sends and takes packets by the batch and keeps 1,024 under way. `-- N pinned`
 //! keeps the server on core 0 and the driver on core 1. `-- N signed` asks for signatures with every answer; then there are no goals, and NSD, which
@@ -236,9 +236,9 @@ fn store(names: u32, home: &Path) {
     let (main, params) = (file::path(&format!("{names}-served")), chain_maker::network());
     if !main.exists() {
         let mut maker = ChainMaker::new(params.clone());
-        let mut owners = Owners::new(0, names, 1);
+        let mut owners = Owners::new(0, names, 1).with(chain_maker::zone_with_mail);
         maker.names(&owners);
-        let updates = owners.updates(1, &params);
+        let updates = owners.updates(0, &params);
         maker.full_blocks(updates);
         file::write(&main, &maker.blocks);
     }
@@ -255,9 +255,6 @@ fn zone_text(names: u32) -> String {
         "$ORIGIN p2p.\n$TTL 3600\n@ 60 SOA ns.dotp2p hostmaster.dotp2p 1 1800 900 604800 60\n@ NS ns.dotp2p\n\
                     ns.dotp2p A 127.0.0.1\n"
             .to_owned();
-    for number in 0..names {
-        let ip = Ipv4Addr::from(number);
-        let _ = writeln!(text, "name-{number} A {ip}\nwww.name-{number} A {ip}");
-    }
+    text.extend((0..names).map(chain_maker::zone_lines));
     text
 }

@@ -8,6 +8,7 @@
 
 pub mod file;
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -55,6 +56,7 @@ pub struct Owners {
     first: u32,
     keys: Vec<SigningKey>,
     nonces: Vec<u64>,
+    records: fn(u32, &Name, &Params) -> Vec<u8>,
 }
 
 impl Owners {
@@ -62,7 +64,12 @@ impl Owners {
     pub fn new(first: u32, names: u32, per_key: u32) -> Self {
         let keys: Vec<SigningKey> = (0..names.div_ceil(per_key)).into_par_iter().map(|at| key(first + at)).collect();
         let nonces = vec![0; keys.len()];
-        Self { names, per_key, first, keys, nonces }
+        Self { names, per_key, first, keys, nonces, records: small_zone }
+    }
+
+    /// The same with other records.
+    pub fn with(self, records: fn(u32, &Name, &Params) -> Vec<u8>) -> Self {
+        Self { records, ..self }
     }
 
     /// One Update of every name, in a transaction a key; each `serial` gives other records.
@@ -78,7 +85,7 @@ impl Owners {
             let updates = numbers.map(|number| {
                 let number = self.first + number;
                 let name = name(number);
-                let records = records(number.wrapping_add(serial.wrapping_mul(0x0100_0001)), &name, params);
+                let records = (self.records)(number.wrapping_add(serial.wrapping_mul(0x0100_0001)), &name, params);
                 Op::Update(Update { name: (&name).into(), records })
             });
             sign(&self.keys[*place], self.nonces[*place], updates.collect(), params)
@@ -218,8 +225,44 @@ pub fn name(number: u32) -> Name {
 }
 
 /// An ordinary small zone: an address at the apex and at `www`.
-pub fn records(number: u32, name: &Name, params: &Params) -> Vec<u8> {
-    let a = RecordSet { owner: Owner::APEX, rtype: 1, ttl: 3_600, rdatas: vec![number.to_be_bytes().to_vec()] };
-    let www = RecordSet { owner: Owner::new([b"www".as_slice()]), ..a.clone() };
-    Records::new(vec![a, www], params.rules.record_limits(name.as_bytes().len())).unwrap().encode()
+pub fn small_zone(number: u32, name: &Name, params: &Params) -> Vec<u8> {
+    let a = at_apex(1, number.to_be_bytes().to_vec());
+    encoded(vec![a.clone(), at_www(a)], name, params)
+}
+
+/// One with mail: both addresses at the apex and at `www`, MX and TXT. [`zone_lines`] are the same.
+pub fn zone_with_mail(number: u32, name: &Name, params: &Params) -> Vec<u8> {
+    let (a, aaaa) = (at_apex(1, number.to_be_bytes().to_vec()), at_apex(28, ipv6(number).octets().to_vec()));
+    let wire = |label: &str| [&[u8::try_from(label.len()).unwrap()], label.as_bytes()].concat();
+    let tld = std::str::from_utf8(&params.rules.tld).unwrap();
+    let mx = at_apex(15, [vec![0, 10], wire("www"), wire(name.as_str()), wire(tld), vec![0]].concat());
+    let txt = at_apex(16, wire(SPF));
+    encoded(vec![a.clone(), mx, txt, aaaa.clone(), at_www(a), at_www(aaaa)], name, params)
+}
+
+/// [`zone_with_mail`] as lines of a zone file, below its origin.
+pub fn zone_lines(number: u32) -> String {
+    let (name, ip, ip6) = (name(number), Ipv4Addr::from(number), ipv6(number));
+    format!(
+        "{name} A {ip}\n{name} AAAA {ip6}\n{name} MX 10 www.{name}\n{name} TXT \"{SPF}\"\nwww.{name} A {ip}\nwww.{name} AAAA {ip6}\n"
+    )
+}
+
+/// Where mail from the name may come from.
+const SPF: &str = "v=spf1 mx -all";
+
+fn ipv6(number: u32) -> Ipv6Addr {
+    Ipv6Addr::from(0x2001_0db8_u128 << 96 | u128::from(number))
+}
+
+fn at_apex(rtype: u16, rdata: Vec<u8>) -> RecordSet {
+    RecordSet { owner: Owner::APEX, rtype, ttl: 3_600, rdatas: vec![rdata] }
+}
+
+fn at_www(set: RecordSet) -> RecordSet {
+    RecordSet { owner: Owner::new([b"www".as_slice()]), ..set }
+}
+
+fn encoded(sets: Vec<RecordSet>, name: &Name, params: &Params) -> Vec<u8> {
+    Records::new(sets, params.rules.record_limits(name.as_bytes().len())).unwrap().encode()
 }

@@ -13,7 +13,7 @@ use hickory_proto::serialize::binary::BinDecodable;
 
 use crate::answer::{Answer, Question, Rr, answer};
 use crate::rdata::target;
-use crate::zone::{Zone, ZoneError};
+use crate::zone::{Condition, Encoded, Zone, ZoneError};
 
 /// Names and their records, encoded. `fails.p2p` cannot be read, and `panics.p2p` is a defect.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +34,31 @@ impl Zone for FakeZone {
             b"panics" => panic!("as asked"),
             _ => Ok(self.0.get(label).map(Vec::as_slice)),
         }
+    }
+}
+
+/// A zone in that condition, whose `lapsed` has lapsed.
+#[derive(Clone, Debug)]
+pub struct InCondition(pub FakeZone, pub Condition);
+impl Zone for InCondition {
+    fn tld(&self) -> &str {
+        self.0.tld()
+    }
+
+    fn serial(&self) -> u32 {
+        self.0.serial()
+    }
+
+    fn encoded(&self, label: &[u8]) -> Encoded<'_> {
+        self.0.encoded(label)
+    }
+
+    fn condition(&self) -> Condition {
+        self.1
+    }
+
+    fn has_lapsed(&self, label: &[u8]) -> bool {
+        label == b"lapsed"
     }
 }
 

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use super::tests::{DEADLINE, client, message, query, receive, refusing, start, start_with, tcp, udp};
 use super::*;
-use crate::fake::FakeZone;
-use crate::zone::{Condition, Encoded, Zone};
+use crate::fake::{FakeZone, InCondition};
+use crate::zone::{Condition, Zone};
 
 fn zone() -> FakeZone {
     FakeZone::default().with("alice", "@ A 192.0.2.7\n* A 192.0.2.8")
@@ -256,26 +256,6 @@ async fn whoever_listens_everywhere_answers_from_where_it_was_asked() {
     }
 }
 
-/// A zone in that condition, whose `lapsed` has lapsed.
-struct Odd(FakeZone, Condition);
-impl Zone for Odd {
-    fn tld(&self) -> &str {
-        self.0.tld()
-    }
-    fn serial(&self) -> u32 {
-        self.0.serial()
-    }
-    fn encoded(&self, label: &[u8]) -> Encoded<'_> {
-        self.0.encoded(label)
-    }
-    fn condition(&self) -> Condition {
-        self.1
-    }
-    fn has_lapsed(&self, label: &[u8]) -> bool {
-        label == b"lapsed"
-    }
-}
-
 /// RFC 8914: what an answer is worth, where the code does not tell.
 #[tokio::test]
 async fn extended_errors_say_why() {
@@ -291,7 +271,7 @@ async fn extended_errors_say_why() {
         (Condition::Stale, "lapsed.p2p. A", Some((19, "no new block for a day"))),
     ];
     for (condition, question, expected) in cases {
-        let zone: Arc<dyn Zone> = Arc::new(Odd(zone(), condition));
+        let zone: Arc<dyn Zone> = Arc::new(InCondition(zone(), condition));
         let any = ["127.0.0.1:0".parse().unwrap()];
         let server = DnsServer::bind(&any, move || zone.clone(), Config::default()).await.unwrap();
         let got = message(&udp(&server, &query(1, question, Some(1_232))).await);
@@ -310,7 +290,7 @@ async fn an_extended_error_is_left_out_where_the_answer_needs_its_room() {
         line(200, 'a') + &line(200, 'b') + &line(last, 'c')
     };
     let zone = FakeZone::default().with("roomy", &texts(1)).with("tight", &texts(32)).with("full", &texts(60));
-    let zone: Arc<dyn Zone> = Arc::new(Odd(zone, Condition::Stale));
+    let zone: Arc<dyn Zone> = Arc::new(InCondition(zone, Condition::Stale));
     let any = ["127.0.0.1:0".parse().unwrap()];
     let server = DnsServer::bind(&any, move || zone.clone(), Config::default()).await.unwrap();
     for (name, is_whole, is_told) in [("roomy", true, true), ("tight", true, false), ("full", false, false)] {

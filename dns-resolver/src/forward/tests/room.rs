@@ -1,28 +1,8 @@
 //! Answers that barely fit: what may be left out goes before the message is called truncated.
 
 use super::*;
-use crate::zone::{Condition, Encoded};
-
-/// A zone that has had no block for long.
-struct Stale(FakeZone);
-
-impl Zone for Stale {
-    fn tld(&self) -> &str {
-        self.0.tld()
-    }
-
-    fn serial(&self) -> u32 {
-        self.0.serial()
-    }
-
-    fn encoded(&self, label: &[u8]) -> Encoded<'_> {
-        self.0.encoded(label)
-    }
-
-    fn condition(&self) -> Condition {
-        Condition::Stale
-    }
-}
+use crate::fake::InCondition;
+use crate::zone::Condition;
 
 /// RDATA of so many bytes, in hexadecimal.
 fn bytes(len: usize) -> String {
@@ -32,7 +12,9 @@ fn bytes(len: usize) -> String {
 #[tokio::test]
 async fn an_error_gives_way_to_an_answer_that_fits_without_it() {
     // With header, question, OPT and the record's head 48 bytes less than the message.
-    let zone = |len| Stale(FakeZone::default().with("big", &format!(r"@ TYPE65280 \# {}", bytes(len))));
+    let zone = |len| {
+        InCondition(FakeZone::default().with("big", &format!(r"@ TYPE65280 \# {}", bytes(len))), Condition::Stale)
+    };
     let config = Config { to: Forward::Off, ..Config::default() };
     for (len, expected) in [
         (1_232 - 48 - 28, (false, 1, vec![3])),
