@@ -76,18 +76,24 @@ impl<'a> Sets<'a> {
                 rtype::NS | rtype::CNAME | rtype::DNAME => is_above,
                 _ => false,
             };
-            let is_new = common > encloser || common == wanted.len() || next == Some(&b"*".as_slice());
-            if !(decides || is_new) || !set.is_servable() {
+            let is_wanted = is_at && set.rtype == qtype && set.rtype != rtype::NS;
+            if found.is_some() && !is_above {
+                // Owners ascend, and those above come before: what decides was seen.
+                break;
+            }
+            let is_wild = next == Some(&b"*".as_slice()) && wildcards & 1 << common == 0;
+            let is_new = common > encloser || (common == wanted.len() && !exists) || is_wild;
+            if !(is_wanted || decides || is_new) || !set.is_servable() {
                 continue;
             }
-            if is_at && set.rtype == qtype && set.rtype != rtype::NS {
+            if is_wanted {
                 found = Some(set);
             } else if decides && !(is_at && set.rtype == rtype::DNAME) {
                 return None;
             }
             exists |= common == wanted.len();
             encloser = encloser.max(common);
-            if next == Some(&b"*".as_slice()) {
+            if is_wild {
                 wildcards |= 1 << common;
             }
         }
