@@ -9,8 +9,8 @@ use std::os::fd::AsRawFd;
 use nix::cmsg_space;
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendmsg,
-    setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, SockaddrStorage,
+    recvmmsg, sendmmsg, sendmsg, setsockopt, sockopt,
 };
 use socket2::Socket;
 use tokio::io::Interest;
@@ -24,14 +24,21 @@ use crate::guard::cookie::Cookie;
 /// Bytes of a query that are read; a longer one is none.
 const QUERY_MAX: usize = 4_096;
 
-/// Packets that came, and the answers to them.
-pub(super) struct Packets {
-    received: MultiHeaders<SockaddrStorage>,
-    sending: MultiHeaders<SockaddrStorage>,
+/// Packets that came, and the answers to them, on a socket of one family or the other: an address of no family in particular is
+/// eight times as large, and every packet has two.
+pub(super) enum Packets {
+    V4(Batch<SockaddrIn>),
+    V6(Batch<SockaddrIn6>),
+}
+
+/// Packets between addresses of one kind.
+pub(super) struct Batch<A> {
+    received: MultiHeaders<A>,
+    sending: MultiHeaders<A>,
     buffers: Vec<[u8; QUERY_MAX]>,
-    came: Vec<Came>,
+    came: Vec<Came<A>>,
     answers: Vec<Vec<u8>>,
-    to: Vec<Option<SockaddrStorage>>,
+    to: Vec<Option<A>>,
     /// The addresses that the packets came to, in the order of `to`, where the socket is bound to every one.
     at: Vec<Option<Local>>,
 }
@@ -72,22 +79,53 @@ impl Local {
 }
 
 /// A packet that came, in the buffer of its place.
-struct Came {
+struct Came<A> {
     len: usize,
     /// Whom it is from, where that is somebody.
     from: Option<SocketAddr>,
-    storage: SockaddrStorage,
+    address: A,
     at: Option<Local>,
 }
 
 impl Packets {
     pub(super) fn new(socket: &UdpSocket) -> io::Result<Self> {
-        let space = match socket.local_addr()? {
-            local if !local.ip().is_unspecified() => None,
-            SocketAddr::V4(_) => Some(cmsg_space!(libc::in_pktinfo)),
-            SocketAddr::V6(_) => Some(cmsg_space!(libc::in6_pktinfo)),
-        };
-        Ok(Self {
+        let local = socket.local_addr()?;
+        let is_any = local.ip().is_unspecified();
+        Ok(match local {
+            SocketAddr::V4(_) => Self::V4(Batch::new(is_any.then(|| cmsg_space!(libc::in_pktinfo)))),
+            SocketAddr::V6(_) => Self::V6(Batch::new(is_any.then(|| cmsg_space!(libc::in6_pktinfo)))),
+        })
+    }
+
+    /// Takes what has come.
+    pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<()> {
+        match self {
+            Self::V4(batch) => batch.receive(socket),
+            Self::V6(batch) => batch.receive(socket),
+        }
+    }
+
+    /// Answers what came.
+    pub(super) fn answer(&mut self, server: &Answerer<'_>) {
+        match self {
+            Self::V4(batch) => batch.answer(server),
+            Self::V6(batch) => batch.answer(server),
+        }
+    }
+
+    /// Sends the answers. What the system does not take now is lost, as UDP may be.
+    pub(super) fn send(&mut self, socket: &UdpSocket) {
+        match self {
+            Self::V4(batch) => batch.send(socket),
+            Self::V6(batch) => batch.send(socket),
+        }
+    }
+}
+
+impl<A: SockaddrLike + Copy + Into<SocketAddr>> Batch<A> {
+    /// `space`: what the system needs to tell which address a packet came to, where that is asked.
+    fn new(space: Option<Vec<u8>>) -> Self {
+        Self {
             received: MultiHeaders::preallocate(BATCH, space),
             sending: MultiHeaders::preallocate(BATCH, None),
             buffers: vec![[0; QUERY_MAX]; BATCH],
@@ -95,11 +133,10 @@ impl Packets {
             answers: vec![Vec::new(); BATCH],
             to: Vec::with_capacity(BATCH),
             at: Vec::with_capacity(BATCH),
-        })
+        }
     }
 
-    /// Takes what has come.
-    pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<()> {
+    fn receive(&mut self, socket: &UdpSocket) -> io::Result<()> {
         self.came.clear();
         let mut buffers = self.buffers.iter_mut();
         let mut slices: [_; BATCH] = std::array::from_fn(|_| {
@@ -111,16 +148,16 @@ impl Packets {
             for packet in recvmmsg(fd, &mut self.received, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)? {
                 // What does not fit is cut and cannot be read.
                 let len = if packet.flags.contains(MsgFlags::MSG_TRUNC) { 0 } else { packet.bytes };
-                let Some(storage) = packet.address else { break };
+                let Some(address) = packet.address else { break };
                 let at = packet.cmsgs().ok().and_then(|mut messages| messages.find_map(Local::of));
-                self.came.push(Came { len, from: socket_addr(&storage).filter(is_somebody), storage, at });
+                let from = Some(address.into()).filter(is_somebody);
+                self.came.push(Came { len, from, address, at });
             }
             Ok(())
         })
     }
 
-    /// Answers what came.
-    pub(super) fn answer(&mut self, server: &Answerer<'_>) {
+    fn answer(&mut self, server: &Answerer<'_>) {
         let full = server.full;
         let (guard, now) = (full.guard(), full.guard().now());
         let packet = |at: usize| {
@@ -181,13 +218,12 @@ impl Packets {
             } else {
                 continue;
             }
-            self.to.push(Some(came.storage));
+            self.to.push(Some(came.address));
             self.at.push(came.at);
         }
     }
 
-    /// Sends the answers. What the system does not take now is lost, as UDP may be.
-    pub(super) fn send(&mut self, socket: &UdpSocket) {
+    fn send(&mut self, socket: &UdpSocket) {
         let mut first = 0;
         while first < self.to.len() {
             let (answers, to) =
@@ -219,9 +255,4 @@ pub(super) fn send_late(socket: &std::net::UdpSocket, answer: &[u8], to: SocketA
     let messages: &[ControlMessage<'_>] = &at.as_ref().map(Local::message).into_iter().collect::<Vec<_>>();
     let to = SockaddrStorage::from(to);
     let _ = sendmsg(socket.as_raw_fd(), &[IoSlice::new(answer)], messages, MsgFlags::MSG_DONTWAIT, Some(&to));
-}
-
-fn socket_addr(storage: &SockaddrStorage) -> Option<SocketAddr> {
-    let v4 = storage.as_sockaddr_in().map(|it| SocketAddr::V4((*it).into()));
-    v4.or_else(|| storage.as_sockaddr_in6().map(|it| SocketAddr::V6((*it).into())))
 }
