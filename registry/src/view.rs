@@ -211,7 +211,7 @@ impl<'a> View<'a> {
             (before != after.as_ref()).then(|| Change { key, trie_key, before: before.cloned(), after })
         };
         let mut changes: Vec<Change> = self.slots.into_iter().filter_map(change).collect();
-        changes.sort_unstable_by(|a, b| a.trie_key.cmp(&b.trie_key));
+        changes.sort_unstable_by_key(|change| change.trie_key);
         changes
     }
 }

@@ -9,8 +9,8 @@ use std::os::fd::AsRawFd;
 use nix::cmsg_space;
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, SockaddrStorage,
-    recvmmsg, sendmmsg, sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike,
+    SockaddrStorage, recvmmsg, sendmmsg, sendmsg, setsockopt, sockopt,
 };
 use socket2::Socket;
 use tokio::io::Interest;
