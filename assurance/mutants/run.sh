@@ -14,7 +14,7 @@ source assurance/mutants/common.sh
 files=(
     registry/src/{rules/ops,rules,price,ledger}.rs
     chain/src/{check,records,proof,header_tree,header_tree/entry,header_tree/walk}.rs
-    registry/src/{state_tree,state,view,row}.rs
+    registry/src/{state_tree,state_tree/bucket,state_tree/leaf,state,view,row}.rs
     chain/src/{entry,params,asert,pow,merkle,history,tx,op,block,name,codec,header,height,hash,key,amount}.rs
     chain/src/{batch,batch/buckets,batch/endomorphism,batch/point,batch/sums}.rs
 )

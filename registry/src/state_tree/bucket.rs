@@ -28,9 +28,8 @@ struct Head {
 
 /// The mark of `key` at `depth`.
 pub(super) fn mark(key: &TrieKey, depth: usize) -> Mark {
-    let byte = |at: usize| u32::from(key.get(at).copied().unwrap_or_default());
-    let first = depth / 8;
-    let bits = byte(first) << 16 | byte(first + 1) << 8 | byte(first + 2);
+    let byte = |at: usize| key.get(depth / 8 + at).copied().unwrap_or_default();
+    let bits = u32::from_be_bytes([0, byte(0), byte(1), byte(2)]);
     // The 16 bits behind the first few of 24.
     Mark::try_from(bits >> (8 - depth % 8) & 0xffff).unwrap_or_default()
 }
