@@ -40,6 +40,7 @@ impl Zone for FakeZone {
 /// A zone in that condition, whose `lapsed` has lapsed.
 #[derive(Clone, Debug)]
 pub struct InCondition(pub FakeZone, pub Condition);
+
 impl Zone for InCondition {
     fn tld(&self) -> &str {
         self.0.tld()

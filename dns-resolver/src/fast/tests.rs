@@ -131,6 +131,31 @@ fn what_is_answered_here_and_what_is_left() {
 }
 
 /// A limit that an answer exceeds by one byte, and one that it fits.
+/// The longest names, in the client's case: nothing of them is copied, and they are told back as they came.
+#[test]
+fn names_of_every_length_are_answered_in_their_case() {
+    let zone = |owner: &str| FakeZone::default().with("alice", &format!("{owner} A 192.0.2.1\n{owner} MX 10 Mail"));
+    for len in 1..=230 {
+        // Labels of up to 60 bytes.
+        let labels: Vec<String> = (0..len).step_by(61).map(|at| "x".repeat((len - at).min(60))).collect();
+        let owner = labels.join(".");
+        let zone = zone(&owner);
+        let mixed: String =
+            owner.chars().zip(0..).map(|(it, at)| if at % 3 == 0 { it.to_ascii_uppercase() } else { it }).collect();
+        for question in [
+            format!("{mixed}.aLiCe.P2P. A"),
+            format!("{mixed}.aLiCe.P2P. AAAA"),
+            format!("{mixed}.NoBody.P2p. MX"),
+            format!("Y{}.alicE.p2P. A", mixed.get(1..).unwrap()),
+        ] {
+            let sent = Sent::of(&question);
+            let (fast, full) = (sent.fast(&zone).expect(&question), sent.full(&zone));
+            assert_eq!(fast, full, "{question}");
+            assert_eq!(fast.queries[0].name().to_string(), question.split_once(' ').unwrap().0);
+        }
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_left() {
     let rdatas = (0..=255).map(|last| vec![10, 0, 0, last]).take(29).collect();
