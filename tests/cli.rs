@@ -427,6 +427,27 @@ async fn waiting_for_a_name() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "the node has stopped\n");
 }
 
+/// A shell's limit is mostly 1,024, which a node with peers, clients and upstreams may use up.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_node_may_have_as_many_files_open_as_the_system_allows() {
+    let cli = Cli::new();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -Sn 256 && ulimit -Hn 2000 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_dotp2p")]);
+    command.args(["node", "--rpc-listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0", "--no-discovery"]);
+    command.args(["--p2p-listen", "/ip4/127.0.0.1/tcp/0"]);
+    command.env_clear().env("DOTP2P_NETWORK", "regtest").env("DOTP2P_DATA_DIR", cli.folder.path());
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    lines.find(|line| line.as_ref().unwrap().contains("node is ready")).unwrap().unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let figures: Vec<&str> = files.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(figures, ["2000", "2000"], "{files}");
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_wait_leaves_the_node_carrying_on() {

@@ -108,7 +108,13 @@ impl Handler {
         if request.metadata.op_code != OpCode::Query {
             return Progress::Replied(self.empty(request, ResponseCode::NotImp));
         }
-        let Some(query) = only_query(request).filter(|_| self.cookie(request) != Cookie::Malformed) else {
+        let cookie = self.cookie(request);
+        if request.queries.queries().is_empty()
+            && let Some(rcode) = of_no_question(&cookie, cookie_option(request))
+        {
+            return Progress::Replied(self.empty(request, rcode));
+        }
+        let Some(query) = only_query(request).filter(|_| cookie != Cookie::Malformed) else {
             return Progress::Replied(self.empty(request, ResponseCode::FormErr));
         };
         let question = Question {
@@ -214,12 +220,26 @@ impl Handler {
 
 impl Handler {
     fn cookie(&self, request: &Request) -> Cookie {
-        let option = request.edns.as_ref().and_then(|edns| edns.option(cookie::OPTION.into()));
-        let option = match option {
-            Some(EdnsOption::Unknown(_, data)) => Some(data.as_slice()),
-            _ => None,
-        };
-        self.guard.cookie(option, request.src().ip(), self.guard.now())
+        self.guard.cookie(cookie_option(request), request.src().ip(), self.guard.now())
+    }
+}
+
+/// The data of the request's COOKIE option.
+fn cookie_option(request: &Request) -> Option<&[u8]> {
+    match request.edns.as_ref()?.option(cookie::OPTION.into()) {
+        Some(EdnsOption::Unknown(_, data)) => Some(data),
+        _ => None,
+    }
+}
+
+/// What a client that asks for nothing but a cookie is told (RFC 7873 5.4); `None`: it asks for none.
+fn of_no_question(cookie: &Cookie, option: Option<&[u8]>) -> Option<ResponseCode> {
+    match cookie {
+        Cookie::Absent | Cookie::Malformed => None,
+        Cookie::Client(_) if option.is_some_and(|option| option.len() > cookie::CLIENT_LEN) => {
+            Some(ResponseCode::BADCOOKIE)
+        }
+        Cookie::Client(_) | Cookie::Ours(_) => Some(ResponseCode::NoError),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `dotp2p node`
 
 mod catching_up;
+mod open_files;
 
 use super::{CliError, interrupted};
 use crate::config::Settings;
@@ -10,6 +11,7 @@ use crate::node::{Node, NodeConfig, PeersConfig};
 const ABORTED: i32 = 1;
 
 pub(super) async fn run(settings: &Settings) -> Result<(), CliError> {
+    open_files::raise();
     let node = &settings.node;
     let config = NodeConfig {
         rpc_listen: node.rpc_listen,

@@ -13,7 +13,7 @@ from compare_wire import AA, AD, CD, CLASS_CH, DO, QR, RA, RD, TC, TYPES, Edns, 
 
 SOA, DNSKEY, TXT, A, UNKNOWN = 6, 48, 16, 1, 1000
 APEX = (b"p2p",)
-NOERROR, FORMERR, NOTIMP, REFUSED, BADVERS = 0, 1, 4, 5, 16
+NOERROR, FORMERR, NOTIMP, REFUSED, BADVERS, BADCOOKIE = 0, 1, 4, 5, 16, 23
 OPCODE_IQUERY, OPCODE_STATUS, OPCODE_NOTIFY, OPCODE_UPDATE, OPCODE_UNKNOWN = 1, 2, 4, 5, 15
 EDNS_FLAG_UNKNOWN = 0x0040
 OPTION_UNKNOWN = struct.pack(">HH4s", 100, 4, b"\x01\x02\x03\x04")
@@ -83,6 +83,10 @@ def question(name=APEX, qtype=SOA, klass=1):
     return name_wire(name) + struct.pack(">2H", qtype, klass)
 
 
+def cookie(octets):
+    return struct.pack(">HH", 10, octets) + bytes(range(octets))
+
+
 def longest(octets):
     """A question for a name of 194 octets and so many."""
     labels = (b"a" * 63,) * 3 + (b"a" * octets,)
@@ -130,6 +134,8 @@ def cases(version):
     strange = [
         ("RFC 9619 3", "no question", head(), no_questions),
         ("RFC 9619 3", "no question, with EDNS", head(counts=(0, 0, 0, 1)) + opt_wire(edns()), no_questions),
+        ("RFC 7873 5.4", "no question, for a cookie", head(counts=(0, 0, 0, 1)) + opt_wire(edns(options=cookie(8))), wants(NOERROR, soa=False, opt=True, questions=0)),
+        ("RFC 7873 5.4", "no question, with a cookie of nobody", head(counts=(0, 0, 0, 1)) + opt_wire(edns(options=cookie(24))), wants(BADCOOKIE, soa=False, opt=True, questions=0)),
         ("RFC 9619 4", "two questions", head(counts=(2, 0, 0, 0)) + question() + question(qtype=A), not_one),
         ("RFC 9619 4", "the same question twice", head(counts=(2, 0, 0, 0)) + question() * 2, not_one),
         ("RFC 9619 4", "two questions are announced, one comes", head(counts=(2, 0, 0, 0)) + question(), not_one),

@@ -1,7 +1,8 @@
 """Questions to a zone, each drawn from the seed and its number alone, so that one can be asked again by itself.
 
-Not asked: what makes long names out of a DNAME, in little room. Servers compress such chains more or less well, BIND and we
-better than Knot and NSD, so that one has room left where another has none, and none of them is wrong.
+Not asked: what makes long names out of a DNAME, in little room, and very long ones over UDP, where 1232 bytes is all that any
+of the servers sends. Servers compress such chains more or less well, BIND and we better than Knot and NSD, so that one has room
+left where another has none, and none of them is wrong.
 """
 
 import collections
@@ -16,6 +17,8 @@ ASKED = [TYPES[it] for it in ("A", "A", "AAAA", "MX", "TXT", "NS", "SOA", "CNAME
                               "NSEC", "DNSKEY", "NULL", "LOC", "WALLET")] + [65280, 65535, 1000]
 PAYLOADS = (0, 511, 512, 513, 600, 700, 800, 1000, 1200, 1231, 1232, 1233, 1400, 4096, 65535)
 CLASS_NONE, CLASS_HS = 254, 4
+# So many bytes before a DNAME's owner stand in every link of a chain, twice: more of them may fill a UDP answer.
+LONG, VERY_LONG = 20, 80
 
 # What is asked, and how often of a hundred.
 KINDS = {
@@ -59,20 +62,23 @@ class Zone:
         edns = None
         if rng.random() < 0.7:
             edns = Edns(rng.choice(PAYLOADS), 0, 0, DO if rng.random() < 0.4 else 0, b"")
-        is_long = self.is_long(name)
-        if is_long and edns:
+        long = self.made_long(name)
+        if long and edns:
             edns = edns._replace(payload=4096)
         flags = sum(bit for bit, chance in ((RD, 0.4), (CD, 0.2), (AD, 0.2)) if rng.random() < chance)
-        tcp = rng.random() < 0.25 or (is_long and not edns) or is_long == "loop"
+        tcp = rng.random() < 0.25 or (long and not edns) or long == "very"
         return Question(number, kind, name, rtype, klass, flags, edns, tcp, question_wire(name, rtype, klass))
 
-    def is_long(self, name):
-        """Whether a DNAME makes long names of this one; "loop": several times, and how often is each server's choice."""
+    def made_long(self, name):
+        """Whether a DNAME makes long names of this one; "very" for long ones, and for a loop, whose length is each server's choice."""
         name = lower(name)
         dname = next((name[at:] for at in range(1, len(name)) if name[at:] in self.redirecting), None)
-        if dname is None or not (dname in self.long or sum(len(label) + 1 for label in name[:-len(dname)]) > 20):
+        if dname is None:
             return False
-        return "loop" if dname[0].startswith(b"loop") else True
+        kept = sum(len(label) + 1 for label in name[:-len(dname)])
+        if kept <= LONG and dname not in self.long:
+            return False
+        return "very" if kept > VERY_LONG or dname[0].startswith(b"loop") else True
 
     # A name, a type and a class of each kind
 

@@ -87,9 +87,13 @@ impl Server {
         });
     }
 
-    /// It has not answered, or with an error of its own.
+    /// It has not answered, or with an error of its own. While it is asked last it fails no more: that many questions lost to
+    /// it at once says no more than that one did.
     pub fn failed(&self, now: Instant) {
         self.with_health(|health| {
+            if health.away_until.is_some_and(|until| now < until) {
+                return;
+            }
             let away = AWAY_MIN.saturating_mul(1 << health.failures.min(8)).min(AWAY_MAX);
             health.failures += 1;
             health.away_until = Some(now + away);
@@ -153,14 +157,16 @@ mod tests {
         let server = Server::new("192.0.2.1".parse().unwrap(), None);
         let start = Instant::now();
         assert!(!server.is_away(start));
-        let mut away = Vec::new();
+        let (mut away, mut now) = (Vec::new(), start);
         for _ in 0..7 {
-            server.failed(start);
-            away.push((0..60).find(|seconds| !server.is_away(start + Duration::from_secs(*seconds))).unwrap());
+            // However many questions it has lost at once.
+            (0..100).for_each(|_| server.failed(now));
+            away.push((0..60).find(|seconds| !server.is_away(now + Duration::from_secs(*seconds))).unwrap());
+            now += Duration::from_secs(*away.last().unwrap());
         }
         assert_eq!(away, [1, 2, 4, 8, 16, 30, 30]);
         server.answered(Duration::from_millis(20));
-        assert!(!server.is_away(start));
+        assert!(!server.is_away(now));
         server.failed(start);
         assert!(!server.is_away(start + Duration::from_secs(1)), "from the beginning again");
     }

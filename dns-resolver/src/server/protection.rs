@@ -63,6 +63,35 @@ async fn cookies_are_given_and_known_again() {
     }
 }
 
+/// RFC 7873 5.4: a query without a question, for a cookie alone.
+#[tokio::test]
+async fn a_cookie_alone_may_be_asked_for() {
+    let server = start(zone()).await;
+    let mut stream = TcpStream::connect(server.local_addrs()[0]).await.unwrap();
+    let asked = |data: &[u8]| {
+        let whole = with_option(". A", 10, data);
+        let mut out = [&whole[..12], &whole[12 + 5..]].concat();
+        out[4..6].copy_from_slice(&[0, 0]);
+        out
+    };
+    let first = message(&udp(&server, &asked(&[7; 8])).await);
+    let cookie = option(&first, 10).unwrap();
+    let wrong = [&cookie[..8], &[9; 16]].concat();
+    for (given, rcode, len) in [
+        (&[7; 8][..], ResponseCode::NoError, Some(24)),
+        (&cookie, ResponseCode::NoError, Some(24)),
+        (&wrong, ResponseCode::BADCOOKIE, Some(24)),
+        (&[7; 9], ResponseCode::FormErr, None),
+    ] {
+        let sent = asked(given);
+        for got in [message(&udp(&server, &sent).await), message(&tcp(&mut stream, &sent).await)] {
+            assert_eq!(got.metadata.response_code, rcode, "{given:?}");
+            assert_eq!(option(&got, 10).map(|it| it.len()), len, "{given:?}");
+            assert_eq!((got.queries.len(), got.answers.len(), got.authorities.len()), (0, 0, 0));
+        }
+    }
+}
+
 #[tokio::test]
 async fn above_the_rate_one_is_told_to_come_again() {
     let config = Config { rate_limit: 1, rate_limit_exempt: Vec::new(), ..Config::default() };
