@@ -12,7 +12,7 @@ mod pipeline;
 mod reorganise;
 mod settle;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use dotp2p_chain::amount::Amount;
@@ -33,6 +33,9 @@ use imbl::Vector;
 
 pub use self::checked::{CheckedBlock, ImportError};
 pub use self::pipeline::{Refusal, Spent};
+
+/// Ids of transactions that take as much memory until they are written as a row of the state does.
+const TXIDS_A_ROW: usize = 8;
 
 /// What became of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,8 @@ pub struct Importer {
     pool: Mempool,
     /// What the next durable write will hold.
     pending: Commit,
+    /// Ids of transactions in it.
+    pending_txids: usize,
     /// What is being written meanwhile, in a run of blocks.
     writing: Option<Arc<Commit>>,
     disconnected: Vec<Arc<Transaction>>,
@@ -195,6 +200,7 @@ impl Importer {
             pool: Mempool::new(limits),
             pending,
             writing: None,
+            pending_txids: 0,
             disconnected: Vec::new(),
             conflicts,
             reorganisations: Reorganisations::default(),
@@ -220,16 +226,32 @@ impl Importer {
         let mut by_height: Vec<_> = loaded.heads.iter().map(|(hash, row)| (row.head.roots.height, hash, row)).collect();
         by_height.sort_by_key(|(height, ..)| *height);
         for (_, hash, row) in by_height.iter().filter(|(height, ..)| *height != Height::GENESIS) {
-            tree.insert(&row.head.header).map_err(|error| damaged(format!("header {hash}: {error}")))?;
+            match tree.insert(&row.head.header) {
+                // One that was refused for its height, written by an earlier version.
+                Err(HeaderTreeError::UnknownParent(_)) if row.rejected => {}
+                Err(error) => return Err(damaged(format!("header {hash}: {error}"))),
+                Ok(_) => {}
+            }
         }
         let is_whole = |row: &HeadRow| row.block.is_some() && !row.rejected && row.head.roots.height != Height::GENESIS;
-        for (hash, _) in loaded.heads.iter().filter(|(_, row)| is_whole(row)) {
-            tree.body_arrived(hash).map_err(|error| damaged(format!("block {hash}: {error}")))?;
+        // The stored chain's first: of two branches of the same work the one connected first stays (B16), and which that was
+        // is not to be told from the bodies' order.
+        let active: HashSet<BlockHash> = loaded.chain.iter().map(|row| row.hash).collect();
+        for is_active in [true, false] {
+            let of_these = |hash: &BlockHash| active.contains(hash) == is_active;
+            for (hash, _) in loaded.heads.iter().filter(|(hash, row)| is_whole(row) && of_these(hash)) {
+                tree.body_arrived(hash).map_err(|error| damaged(format!("block {hash}: {error}")))?;
+            }
         }
         let mut history = History::default();
         let mut tip_head = params.genesis.head;
+        let mut below = params.genesis.head.header.prev_blockhash;
         for row in &loaded.chain {
             let node = tree.get(&row.hash).ok_or_else(|| damaged(format!("header {} is missing", row.hash)))?;
+            if node.header.prev_blockhash != below {
+                return Err(damaged(format!("block {} of the stored chain is not on the one below it", row.hash)));
+            }
+            below = row.hash;
             let leaf = HistoryNode::leaf(&node.header).ok_or_else(|| damaged(format!("bits of {}", row.hash)))?;
             history.push(leaf);
         }
@@ -286,15 +308,18 @@ impl Importer {
         let context = self.tree.context(&parent).ok_or(HeaderTreeError::UnknownParent(parent))?;
         check::check_header(&block.head.header, &context, &self.params)?;
         self.tree.insert(&block.head.header)?;
+        if let Err(error) = check::check_height(&block.head.roots, context.parent_height) {
+            // Not written: a start puts heads in order by the height that stands in them.
+            self.tree.reject(&hash);
+            return Err(error.into());
+        }
         let sequence = self.pending.meta.sequence;
         self.pending.meta.sequence += 1;
         let mut head = HeadRow { sequence, head: block.head, block: None, rejected: true };
-        let verdict = check::check_height(&block.head.roots, context.parent_height)
-            .and(bad_signature.map_or(Ok(()), |at| Err(BlockError::Signature { at })));
-        if let Err(error) = verdict {
+        if let Some(at) = bad_signature {
             self.note(hash, head);
             self.tree.reject(&hash);
-            return Err(error.into());
+            return Err(BlockError::Signature { at }.into());
         }
         let place = match place {
             Some(place) => place,
@@ -355,10 +380,10 @@ impl Importer {
         !self.pending.heads.is_empty() && !self.moved && !self.is_owed
     }
 
-    /// Rows that wait to be made durable.
+    /// Rows that wait to be made durable, and what takes as much memory: ids of transactions by the row.
     #[must_use]
     pub fn pending_rows(&self) -> usize {
-        self.pending.rows.len() + self.pending.heads.len()
+        self.pending.rows.len() + self.pending.heads.len() + self.pending_txids / TXIDS_A_ROW
     }
 
     /// Makes everything imported so far durable, then brings pool and served owners up to the new tip.
@@ -408,6 +433,7 @@ impl Importer {
     /// What waits to be written; from now on nothing does.
     fn take_pending(&mut self) -> Commit {
         self.is_owed = false;
+        self.pending_txids = 0;
         let next = Commit { meta: self.pending.meta, ..Commit::default() };
         std::mem::replace(&mut self.pending, next)
     }

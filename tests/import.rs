@@ -16,7 +16,7 @@ use dotp2p_chain::key::PublicKey;
 use dotp2p_chain::params::Params;
 use dotp2p_network::chain::HeadsTaken;
 use dotp2p_registry::mempool::Limits;
-use dotp2p_registry::store::Store;
+use dotp2p_registry::store::{Commit, Store};
 
 const NOW_S: u64 = 1_793_500_000;
 
@@ -153,6 +153,79 @@ fn a_rejected_branch_of_several_blocks_does_not_keep_the_node_from_starting() {
     assert_eq!(importer.reader().tip_hash(), good[2].hash());
     let error = take(&mut importer, &unsound_child(&parent, 9)).unwrap_err().to_string();
     assert!(error.contains("was rejected (B15)"), "{error}");
+}
+
+/// Found by reading: its head was written, and put before its parent by the next start.
+#[test]
+fn a_block_refused_for_its_height_does_not_keep_the_node_from_starting() {
+    let params = Params::regtest();
+    for claimed in [0, 2, 77] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut importer = open(dir.path(), &params, false);
+        let good = branch(5, 1);
+        good.iter().for_each(|block| assert_eq!(take(&mut importer, block).unwrap(), Imported::Active));
+        let mut block = next(&importer, 2);
+        block.head.roots.height = Height(claimed);
+        block.head.header.commitment = block.head.roots.commitment();
+        let block = miner::mine(block, &AtomicBool::new(false), |_| ()).unwrap();
+        let error = take(&mut importer, &block).unwrap_err().to_string();
+        assert!(error.contains("B7"), "{error}");
+        let good = next(&importer, 3);
+        assert_eq!(take(&mut importer, &good).unwrap(), Imported::Active);
+        drop(importer);
+        assert_eq!(open(dir.path(), &params, false).reader().tip_hash(), good.hash(), "{claimed}");
+    }
+}
+
+/// Found by reading: of a reorganisation whose commit was torn the database may keep a row of the old branch.
+#[test]
+fn a_stored_chain_of_two_branches_is_found_at_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let params = Params::regtest();
+    let (a, b) = (branch(2, 1), branch(3, 2));
+    let mut importer = open(dir.path(), &params, false);
+    a.iter().for_each(|block| assert_eq!(take(&mut importer, block).unwrap(), Imported::Active));
+    drop(importer);
+    let old = Store::open(dir.path(), &params, false).unwrap().1.chain[1];
+    let mut importer = open(dir.path(), &params, false);
+    for (block, imported) in b.iter().zip([Imported::Side, Imported::Side, Imported::Active]) {
+        assert_eq!(take(&mut importer, block).unwrap(), imported);
+    }
+    assert_eq!(importer.reader().tip_hash(), b[2].hash());
+    drop(importer);
+    let (mut store, loaded) = Store::open(dir.path(), &params, false).unwrap();
+    let chain = [(Height(1), Some(old))].into();
+    store.commit(&Commit { meta: loaded.meta, chain, ..Commit::default() }).unwrap();
+    drop(store);
+    let (store, loaded) = Store::open(dir.path(), &params, false).unwrap();
+    let opened = Importer::open(store, loaded, Arc::new(params), Limits::default(), |_| ());
+    let error = opened.map(drop).unwrap_err().to_string();
+    assert!(error.contains("is not on the one below it") && error.contains("--reindex"), "{error}");
+}
+
+/// Found by reading: which of two branches of the same work was connected first is not the order in which bodies came.
+#[test]
+fn a_restart_changes_nothing_between_branches_of_the_same_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let params = Params::regtest();
+    let mut importer = open(dir.path(), &params, false);
+    let parent = branch(1, 1).remove(0);
+    assert_eq!(take(&mut importer, &parent).unwrap(), Imported::Active);
+    let (a, b) = (next(&importer, 2), next(&importer, 3));
+    drop(importer);
+    let dir = tempfile::tempdir().unwrap();
+    let mut importer = open(dir.path(), &params, false);
+    let heads = vec![parent.head, a.head];
+    assert!(matches!(importer.take_heads(heads, false, NOW_S + 10_000), HeadsTaken::Stored { .. }));
+    assert!(matches!(importer.take_heads(vec![b.head], false, NOW_S + 10_000), HeadsTaken::Stored { .. }));
+    for block in [&b, &a] {
+        assert_eq!(take(&mut importer, block).unwrap(), Imported::Side, "its parent's body is not there");
+    }
+    assert_eq!(take(&mut importer, &parent).unwrap(), Imported::Active);
+    let tip = importer.reader().tip_hash();
+    assert_eq!(tip, a.hash());
+    drop(importer);
+    assert_eq!(open(dir.path(), &params, false).reader().tip_hash(), tip);
 }
 
 #[test]

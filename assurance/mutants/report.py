@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """What became of the mutants, from the folders that cargo-mutants leaves.
 
-    report.py TREE OUT                    the full run: writes results.md and results.json beside this file
+    report.py TREE OUT…                   a run of all files or some: writes results.md and results.json beside this file
     report.py --changed COUNT TREE OUT    a run over COUNT mutants of changed lines: writes nothing
+
+Of files that a run left out, the results before stay, where the file is as it was then; else they are "not run".
 
 A mutant that survives needs its reason in reasons.json: there it is known by what is replaced where and by the text of its
 line, so that lines may move but a changed line is judged anew. Fails where a survivor has no reason, where a reason has
@@ -10,6 +12,7 @@ no survivor any more, or where less than 95 % are killed.
 """
 
 import datetime
+import hashlib
 import json
 import subprocess
 import sys
@@ -17,20 +20,36 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results.json"
 LEAST = 0.95
 OUTCOMES = ["caught", "timeout", "missed", "unviable"]
 
 
-def outcomes(out: Path) -> dict[str, str]:
+def outcomes(outs: list[Path]) -> dict[str, str]:
     """Mutant's name to outcome; what an earlier run caught, or could not build, is not run again."""
     found = {}
-    for folder in out.glob("*/mutants.out"):
+    for folder in (folder for out in outs for folder in out.glob("*/mutants.out")):
         for outcome in OUTCOMES:
             for prefix in ["previously_", ""]:
                 path = folder / f"{prefix}{outcome}.txt"
                 if path.exists():
                     found |= {name: outcome for name in path.read_text().splitlines()}
     return found
+
+
+def checksums(tree: Path, mutants: list["Mutant"]) -> dict[str, str]:
+    """The mutated files as they are."""
+    files = sorted({mutant.file for mutant in mutants})
+    return {file: hashlib.sha256((tree / file).read_bytes()).hexdigest()[:16] for file in files}
+
+
+def earlier(files: dict[str, str]) -> dict[str, str]:
+    """Mutant's name to outcome, from the results that are there, of files that have not changed since."""
+    if not RESULTS.exists():
+        return {}
+    results = json.loads(RESULTS.read_text())
+    same = {file for file, checksum in results.get("files", {}).items() if files.get(file) == checksum}
+    return {f"{file}:{name}": outcome for outcome in OUTCOMES for file, names in results[outcome].items() if file in same for name in names}
 
 
 class Mutant:
@@ -86,7 +105,9 @@ def table(mutants: list[Mutant], found: dict[str, str]) -> list[str]:
     return lines
 
 
-def write_results(mutants: list[Mutant], found: dict[str, str], survivors: list[tuple[Mutant, dict | None]]) -> None:
+def write_results(
+    mutants: list[Mutant], files: dict[str, str], found: dict[str, str], survivors: list[tuple[Mutant, dict | None]]
+) -> None:
     where = f"Commit {commit()}, {datetime.date.today()}, {tool()}."
     lines = ["# Mutants: results", "", "Made by `report.py`; what it means is in [README.md](README.md).", "", where, ""]
     lines += table(mutants, found)
@@ -98,7 +119,7 @@ def write_results(mutants: list[Mutant], found: dict[str, str], survivors: list[
     names = {outcome: defaultdict(list) for outcome in [*OUTCOMES, "not run"]}
     for mutant in mutants:
         names[found.get(mutant.name, "not run")][mutant.file].append(mutant.name.removeprefix(mutant.file + ":"))
-    (HERE / "results.json").write_text(json.dumps({"run": where, **names}, indent=1, ensure_ascii=False) + "\n")
+    RESULTS.write_text(json.dumps({"run": where, "files": files, **names}, indent=1, ensure_ascii=False) + "\n")
 
 
 def tool() -> str:
@@ -108,16 +129,19 @@ def tool() -> str:
 def main() -> None:
     words = sys.argv[1:]
     changed = int(words[1]) if words[0] == "--changed" else None
-    tree, out = map(Path, words[-2:])
+    tree, *outs = map(Path, words[2:] if changed is not None else words)
     reasons = json.loads((HERE / "reasons.json").read_text())
-    found = outcomes(out)
     mutants = all_mutants(tree)
+    files = checksums(tree, mutants)
+    found = outcomes(outs)
+    if changed is None:
+        found = earlier(files) | found
     survivors = [(mutant, mutant.reason(reasons)) for mutant in mutants if found.get(mutant.name) == "missed"]
     count = Counter(found[mutant.name] for mutant in mutants if mutant.name in found)
     killed = count["caught"] + count["timeout"]
     viable = killed + count["missed"]
     if changed is None:
-        write_results(mutants, found, survivors)
+        write_results(mutants, files, found, survivors)
 
     for mutant, reason in survivors:
         print(f"survives: {mutant.name}: {reason['reason'] if reason else 'NO REASON'}", file=sys.stderr)

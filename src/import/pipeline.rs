@@ -176,7 +176,11 @@ impl Importer {
                     }
                 }
                 spent.connect += began.elapsed();
-                let rows = self.pending.rows.len();
+                if matches!(run, Run::AnyOrder) {
+                    // There is no pool yet that they would go back to.
+                    self.disconnected.clear();
+                }
+                let rows = self.pending_rows();
                 let is_free = write.as_ref().is_none_or(ScopedJoinHandle::is_finished);
                 if rows > ROWS_MAX || rows > ROWS_PER_WRITE && is_free {
                     spent.write += self.wait_for(write.take())?;

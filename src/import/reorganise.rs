@@ -268,6 +268,7 @@ impl Importer {
         // Not `append`, which rebuilds the whole map: what waits may be a hundred times what a block adds.
         self.pending.rows.extend(trial.rows);
         self.pending.chain.extend(trial.commit.chain);
+        self.pending_txids += trial.commit.transactions.values().map(Vec::len).sum::<usize>();
         self.pending.transactions.extend(trial.commit.transactions);
         let left = u32::try_from(reorg.disconnect.len()).unwrap_or(u32::MAX);
         if left > 0 {

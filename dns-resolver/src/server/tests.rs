@@ -330,3 +330,33 @@ async fn every_worker_answers_whatever_came_before() {
         }
     }
 }
+
+/// Packets that are taken together go back each to its client, of whichever family.
+#[tokio::test]
+async fn each_of_many_clients_gets_its_own_answer() {
+    for (listen, asked) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1"), ("[::]:0", "::1")] {
+        let zone: Arc<dyn Zone> = Arc::new(FakeZone::default().with("alice", "* A 192.0.2.8"));
+        let server = DnsServer::bind(&[listen.parse().unwrap()], move || zone.clone(), refusing()).await.unwrap();
+        let asked = SocketAddr::new(asked.parse().unwrap(), server.local_addrs()[0].port());
+        let mut clients = Vec::new();
+        for id in 0..100 {
+            let socket = UdpSocket::bind((asked.ip(), 0)).await.unwrap();
+            socket.connect(asked).await.unwrap();
+            // Some by the fast way, some by the full server, some that are cut short before the others.
+            let question = match id % 3 {
+                0 => format!("nobody-{id}.p2p. A"),
+                1 => format!("x{id}.alice.p2p. A"),
+                _ => format!("alice.p2p. TYPE{}", 1_000 + id),
+            };
+            clients.push((socket, query(id, &question, None)));
+        }
+        for (socket, sent) in &clients {
+            socket.send(sent).await.unwrap();
+        }
+        for (socket, sent) in &clients {
+            let got = receive(socket).await;
+            assert_eq!((&got[..2], &got[12..sent.len()]), (&sent[..2], &sent[12..]), "{listen}");
+        }
+        server.shutdown().await;
+    }
+}

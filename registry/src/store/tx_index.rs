@@ -40,28 +40,37 @@ pub(super) fn write(db: &sled::Db, batch: &mut sled::Batch, commit: &Commit) -> 
     let end = (first.0 / GROUP).min((last.0 / GROUP).saturating_sub(1));
     let oldest = db.scan_prefix([TX, BLOCKS]).next().transpose()?;
     let begin = oldest.and_then(|(key, _)| tx_number(&key)).map_or(end, |height| height.0 / GROUP);
-    (begin..end).try_for_each(|group| merge(db, batch, group))
+    // Lists go from below, so that those that are there are without a gap ([`Indexed::missing`]).
+    (begin..end).try_fold(true, |below, group| merge(db, batch, group, below)).map(|_| ())
 }
 
-/// Makes parts of a group's lists, and of the parts it has from before a reorganisation.
-fn merge(db: &sled::Db, batch: &mut sled::Batch, group: u32) -> Result<(), sled::Error> {
+/// Makes parts of a group's lists, and of the parts it has from before a reorganisation. The lists stay until the parts are
+/// there: of a commit that was torn nobody could tell afterwards that they were not.
+///
+/// `below`: whether the lists of all groups below are gone. Gives the same for the group above.
+fn merge(db: &sled::Db, batch: &mut sled::Batch, group: u32, below: bool) -> Result<bool, sled::Error> {
     let (first, next) = (group * GROUP, group.saturating_add(1));
-    let mut entries: Vec<Entry> = Vec::new();
     let lists = db.range(tx_key(BLOCKS, first, &[])..tx_key(BLOCKS, first.saturating_add(GROUP), &[]));
     let parts = db.range(tx_key(GROUPS, group, &[])..tx_key(GROUPS, next, &[]));
-    for item in lists.chain(parts) {
-        let (key, value) = item?;
-        entries.append(&mut decode(&value));
-        batch.remove(key);
-    }
+    let lists = lists.collect::<Result<Vec<_>, _>>()?;
+    let parts = parts.collect::<Result<Vec<_>, _>>()?;
+    let mut entries: Vec<Entry> = lists.iter().chain(&parts).flat_map(|(_, value)| decode(value)).collect();
     entries.sort_unstable();
     entries.dedup();
-    for part in entries.chunks(PART) {
-        if let Some((lowest, ..)) = part.first() {
-            batch.insert(tx_key(GROUPS, group, lowest), part.encode());
+    let merged = entries.chunks(PART).filter_map(|part| Some((tx_key(GROUPS, group, &part.first()?.0), part.encode())));
+    let merged: Vec<(Vec<u8>, Vec<u8>)> = merged.collect();
+    if merged.iter().map(|(key, part)| (&key[..], &part[..])).eq(parts.iter().map(|(key, part)| (&key[..], &part[..])))
+    {
+        if below {
+            lists.iter().for_each(|(key, _)| batch.remove(key));
         }
+        return Ok(below);
     }
-    Ok(())
+    parts.iter().for_each(|(key, _)| batch.remove(key));
+    for (key, part) in merged {
+        batch.insert(key, part);
+    }
+    Ok(false)
 }
 
 /// The heights that have a list of their own. Every block gets one, also an empty one, and those of the last blocks have
@@ -156,17 +165,57 @@ mod tests {
         assert_eq!(indexed(&[]).missing(Height(3)), Some(Height(3)));
     }
 
+    /// Found by reading: lists and parts changed in one commit, and of a torn one nobody could tell that the parts were not there.
+    #[test]
+    fn lists_stay_until_their_parts_are_there_and_go_from_below() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = Store::open(dir.path(), &Params::regtest(), false).unwrap();
+        let lists = |store: &Store| -> Vec<u32> {
+            let keys = store.lookup().0.scan_prefix([TX, BLOCKS]).keys();
+            keys.map(|key| tx_number(&key.unwrap()).unwrap().0).collect()
+        };
+        let has_gap = |lists: &[u32]| lists.windows(2).any(|pair| pair[0] + 1 != pair[1]);
+        commit(&mut store, 1..1_100);
+        for height in 1_100..1_103 {
+            commit(&mut store, height..height + 1);
+            assert!(!has_gap(&lists(&store)));
+        }
+        assert_eq!(lists(&store).first(), Some(&768));
+        // From 500 on other blocks: new transactions in group 1, none in group 2, whose parts are as they were.
+        let other = |height| if height < 512 { vec![txid(height, 99)] } else { Vec::new() };
+        let transactions = (500..1_104).map(|height| (Height(height), other(height))).collect();
+        store.commit(&Commit { transactions, ..Commit::default() }).unwrap();
+        let mut firsts = vec![lists(&store)[0]];
+        for height in 1_104..1_107 {
+            commit(&mut store, height..height + 1);
+            assert!(!has_gap(&lists(&store)), "after {height}");
+            firsts.push(lists(&store)[0]);
+        }
+        assert_eq!(firsts, [500, 500, 768, 768], "parts first, then all at once");
+        let found = |height, at| store.lookup().transactions(&txid(height, at)).unwrap();
+        assert_eq!(found(505, 99), [(Height(505), 0)]);
+        assert_eq!(found(505, 7), [(Height(505), 7)], "those of disconnected blocks stay");
+    }
+
     #[test]
     fn a_run_of_many_blocks_is_merged_too_and_nothing_is_lost_by_a_deep_reorganisation() {
         let dir = tempfile::tempdir().unwrap();
         let (mut store, _) = Store::open(dir.path(), &Params::regtest(), false).unwrap();
+        let count = |store: &Store, kind| store.lookup().0.scan_prefix([TX, kind]).count();
         commit(&mut store, 1..1_100);
         commit(&mut store, 1_100..1_101);
-        let lists = || store.lookup().0.scan_prefix([TX, BLOCKS]).count();
-        assert_eq!(lists(), 1_101 - 3 * 256, "the three groups below the last but one are parts now");
+        assert_eq!(
+            (count(&store, BLOCKS), count(&store, GROUPS)),
+            (1_100, 6),
+            "three groups are parts now, and lists yet"
+        );
+        commit(&mut store, 1_101..1_102);
+        assert_eq!((count(&store, BLOCKS), count(&store, GROUPS)), (1_102 - 3 * 256, 6), "parts alone");
         // Blocks of a merged group are connected again, and merged again.
         commit(&mut store, 700..701);
-        commit(&mut store, 1_101..1_102);
+        commit(&mut store, 1_102..1_104);
+        commit(&mut store, 1_104..1_105);
+        assert_eq!((count(&store, BLOCKS), count(&store, GROUPS)), (1_105 - 3 * 256, 6));
         for (height, at) in [(1, 0), (300, 29), (699, 3), (700, 7), (767, 1), (768, 2), (1_100, 5), (1_101, 9)] {
             let found = store.lookup().transactions(&txid(height, at)).unwrap();
             assert_eq!(found, [(Height(height), at)]);
