@@ -27,6 +27,11 @@ fn s1_keys_are_kind_and_id() {
         assert_eq!(to_hex(&bytes), hex);
         assert_eq!(EntryKey::from_bytes(&bytes), Some(key.clone()));
         assert_eq!(key.trie_key(), tag::KEY.hash(&[&bytes]), "S8");
+        let (_, id) = bytes.split_first().unwrap();
+        assert!(key.has_id(id) && !key.has_id(&bytes), "{hex}");
+        if let EntryKey::Name(_) = key {
+            assert_eq!(EntryKey::trie_key_of_name(id), key.trie_key());
+        }
         let longer = [bytes.as_slice(), &[0]].concat();
         assert_eq!(EntryKey::from_bytes(&longer), None, "a byte more than {hex}");
         let (last, shorter) = bytes.split_last().unwrap();

@@ -458,4 +458,40 @@ mod tests {
         empty.of_names(&labels, &mut found);
         assert!(found.iter().all(Option::is_none));
     }
+
+    /// Names that marks do not tell apart, of which one is there and the other asked for.
+    #[test]
+    fn a_name_is_not_taken_for_its_twin() {
+        let twins: Vec<_> = NAMES
+            .windows(2)
+            .filter(|pair| mark(&pair[0].0, 0) == mark(&pair[1].0, 0))
+            .map(|pair| [&pair[0].1, &pair[1].1])
+            .collect();
+        assert!(twins.len() > 50, "{}", twins.len());
+        let label = |key: &EntryKey| {
+            let mut id = Vec::new();
+            key.id_to(&mut id);
+            id
+        };
+        for there in [0, 1] {
+            // Each pair alone, so that nothing but the marks decides; and all together.
+            for pairs in twins.chunks(1).chain([&twins[..]]) {
+                let rows: BTreeMap<_, _> = pairs.iter().map(|pair| (pair[there].clone(), Row::Level(7))).collect();
+                let tree = StateTree::from_items(&in_order(items(rows.clone().into_iter().collect())));
+                let labels: Vec<Vec<u8>> = pairs.iter().flatten().map(|key| label(key)).collect();
+                let labels: Vec<&[u8]> = labels.iter().map(Vec::as_slice).collect();
+                let mut found = vec![None; labels.len()];
+                tree.of_names(&labels, &mut found);
+                for ((key, label), found) in pairs.iter().flatten().zip(&labels).zip(found) {
+                    let expected = rows.contains_key(*key).then(|| 7u64.to_le_bytes().to_vec());
+                    let alone = tree.of_name(label).map(|leaf| leaf.value().to_vec());
+                    assert_eq!((found.map(|leaf| leaf.value().to_vec()), alone), (expected.clone(), expected));
+                }
+            }
+        }
+        // What is no name's is not a name's, whatever its id.
+        let key = EntryKey::Account(dotp2p_chain::key::PublicKey([b'a'; 32]));
+        let leaf = Leaf::of(&key, &Row::Level(7));
+        assert!(!leaf.is_of_name(&[b'a'; 32]));
+    }
 }
