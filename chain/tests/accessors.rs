@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::collections::{BTreeMap, HashMap};
+
 use dotp2p_chain::amount::Amount;
 use dotp2p_chain::block::{Block, BlockHead, Coinbase};
 use dotp2p_chain::codec::DecodeError;
@@ -32,6 +34,18 @@ fn a_name_and_an_ops_name_field() {
     assert_eq!(NameBytes::new(b"No name").unwrap().as_bytes(), b"No name");
     assert_eq!(NameBytes::new(&[b'a'; 63]).map(|field| field.as_bytes().len()), Some(63));
     assert_eq!(NameBytes::new(&[b'a'; 64]), None);
+}
+
+#[test]
+fn a_map_of_names_is_asked_with_a_text() {
+    let names = ["alice", "bob", "carol"];
+    let sorted: BTreeMap<Name, usize> =
+        names.iter().enumerate().map(|(at, name)| (name.parse().unwrap(), at)).collect();
+    let hashed: HashMap<Name, usize> = sorted.clone().into_iter().collect();
+    for (at, name) in names.into_iter().enumerate() {
+        assert_eq!((sorted.get(name), hashed.get(name)), (Some(&at), Some(&at)));
+    }
+    assert_eq!((sorted.get("dave"), hashed.get("")), (None, None));
 }
 
 #[test]
