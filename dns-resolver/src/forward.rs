@@ -202,8 +202,8 @@ impl Forwarder {
     }
 
     /// Whether a client's question is one of ours that came round; `wire_name`: the name as it was sent.
-    pub(crate) fn has_come_round(&self, name: &DnsName, qtype: u16, wire_name: &[u8]) -> bool {
-        self.flights.has_come_round(name, qtype, wire_name)
+    pub(crate) fn has_come_round(&self, name: &DnsName, qtype: u16, wire_name: &[u8], client: IpAddr) -> bool {
+        self.flights.has_come_round(name, qtype, wire_name, client)
     }
 
     /// Asks the upstreams. `tld`: our domain, which `question` is not in and whose records are dropped.

@@ -116,7 +116,7 @@ pub(crate) fn begin(
                 let Some(place) = forwarder.enter(asker.address) else {
                     return Ok(State::Done(resolving.fail(Failure::TooMany)));
                 };
-                if is_outside && forwarder.has_come_round(&question.name, question.qtype, wire_name) {
+                if is_outside && forwarder.has_come_round(&question.name, question.qtype, wire_name, asker.address) {
                     return Ok(State::Done(resolving.fail(Failure::Loop)));
                 }
                 resolving.place = Some(place);

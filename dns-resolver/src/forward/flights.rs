@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hickory_proto::rr::Name as DnsName;
@@ -24,7 +24,16 @@ pub(super) struct Flights {
 struct Mark {
     number: u64,
     wire_name: Vec<u8>,
-    came_round: Arc<Notify>,
+    upstream: IpAddr,
+    round: Arc<Round>,
+}
+
+/// Whether a question has come round, and whether from the upstream that it went to: how it was written is seen by the servers
+/// of its name's owner as well, and whoever has it from there can send it to us.
+#[derive(Default)]
+struct Round {
+    came: Notify,
+    is_of_upstream: AtomicBool,
 }
 
 /// A question is marked for as long as this lives.
@@ -32,7 +41,7 @@ pub(super) struct Marked<'a> {
     flights: &'a Flights,
     key: (DnsName, u16),
     number: u64,
-    came_round: Arc<Notify>,
+    round: Arc<Round>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -77,23 +86,27 @@ impl Flights {
         arrived.ok().and_then(|forwarded| forwarded.clone()).unwrap_or(Err(Failure::Unreachable))
     }
 
-    /// Marks a question as it goes out.
-    pub fn mark(&self, question: &Outside, query: &Query) -> Option<Marked<'_>> {
+    /// Marks a question as it goes out to `upstream`.
+    pub fn mark(&self, question: &Outside, query: &Query, upstream: IpAddr) -> Option<Marked<'_>> {
         if !is_mark(query.wire_name()) {
             return None;
         }
         let number = self.next_mark.fetch_add(1, Ordering::Relaxed);
-        let (key, came_round) = ((question.name.clone(), question.qtype), Arc::new(Notify::new()));
-        let mark = Mark { number, wire_name: query.wire_name().to_vec(), came_round: came_round.clone() };
+        let (key, round) = ((question.name.clone(), question.qtype), Arc::<Round>::default());
+        let (upstream, wire_name) = (upstream.to_canonical(), query.wire_name().to_vec());
+        let mark = Mark { number, wire_name, upstream, round: round.clone() };
         lock(&self.marks).entry(key.clone()).or_default().push(mark);
-        Some(Marked { flights: self, key, number, came_round })
+        Some(Marked { flights: self, key, number, round })
     }
 
-    /// Whether a question that comes in is one that went out; then who waits for it is told.
-    pub fn has_come_round(&self, name: &DnsName, qtype: u16, wire_name: &[u8]) -> bool {
+    /// Whether a question that comes in from `client` is one that went out; then who waits for it is told.
+    pub fn has_come_round(&self, name: &DnsName, qtype: u16, wire_name: &[u8], client: IpAddr) -> bool {
         let marks = lock(&self.marks);
         let same = marks.get(&(name.clone(), qtype)).into_iter().flatten().find(|mark| mark.wire_name == wire_name);
-        same.inspect(|mark| mark.came_round.notify_one()).is_some()
+        let Some(mark) = same else { return false };
+        mark.round.is_of_upstream.fetch_or(mark.upstream == client.to_canonical(), Ordering::Relaxed);
+        mark.round.came.notify_one();
+        true
     }
 
     #[cfg(test)]
@@ -103,9 +116,10 @@ impl Flights {
 }
 
 impl Marked<'_> {
-    /// Waits until the question has come round.
-    pub async fn came_round(&self) {
-        self.came_round.notified().await;
+    /// Waits until the question has come round; whether from the upstream itself.
+    pub async fn came_round(&self) -> bool {
+        self.round.came.notified().await;
+        self.round.is_of_upstream.load(Ordering::Relaxed)
     }
 }
 

@@ -28,6 +28,9 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(4);
 const QUERIES_MAX: usize = 8;
 /// Queries for one question to one upstream (RFC 9520 3.1).
 const QUERIES_EACH: usize = 3;
+/// How long an upstream that has done well is waited for when another has said that it cannot help: a name that nobody keeps
+/// takes longer than the answers by which patience is measured.
+const LAST_HOPE: Duration = Duration::from_millis(1_500);
 /// A question that has a socket has another for as long as more than so many are free.
 const SOCKETS_SPARE: usize = SOCKETS_MAX / 2;
 
@@ -36,6 +39,8 @@ struct Asked<'s> {
     server: Arc<Server>,
     /// When it should have.
     until: Instant,
+    /// When it is waited for no more, if another has said that it cannot help.
+    last_hope: Instant,
     queries: usize,
     /// Told when it is to be asked again.
     again: Arc<Notify>,
@@ -76,7 +81,7 @@ impl Forwarder {
         let (mut queries, mut due) = (0, Instant::now());
         loop {
             let is_due = due <= Instant::now();
-            if is_due && queue.is_empty() && last.is_ok() {
+            if queue.is_empty() && last.is_ok() && last_hope(&asked).is_some_and(|until| until <= Instant::now()) {
                 // One has said that it cannot help, and the others have had their time.
                 self.lost(&asked);
                 return last.map(failed);
@@ -92,11 +97,13 @@ impl Forwarder {
                 }
                 // There is one: the socket is spare where all who were asked have failed.
                 let Some(socket) = socket else { continue };
-                due = Instant::now() + server.patience();
+                let now = Instant::now();
+                due = now + server.patience();
+                let last_hope = if server.is_away((self.clock)()) { due } else { now + LAST_HOPE };
                 queries += 1;
                 let again = Arc::new(Notify::new());
                 let (query, end) = abortable(self.query(server.clone(), again.clone(), question, tld));
-                asked.push(Asked { server, until: due, queries: 1, again, end, socket });
+                asked.push(Asked { server, until: due, last_hope, queries: 1, again, end, socket });
                 running.push(query);
             } else if is_due && queries < QUERIES_MAX {
                 // When all were asked, those that are silent are asked again: a packet may be lost.
@@ -110,6 +117,7 @@ impl Forwarder {
                 }
             }
             let has_more = queries < QUERIES_MAX && (!queue.is_empty() || asked.iter().any(Asked::may_be_asked_again));
+            let until = last_hope(&asked).filter(|_| queue.is_empty() && last.is_ok());
             tokio::select! {
                 biased;
                 ended = running.next() => {
@@ -129,7 +137,8 @@ impl Forwarder {
                         due = Instant::now();
                     }
                 }
-                () = sleep_until(due), if has_more || (last.is_ok() && queue.is_empty()) => {}
+                () = sleep_until(due), if has_more => {}
+                () = sleep_until(until.unwrap_or(deadline)), if until.is_some() => {}
                 () = sleep_until(deadline) => return self.given_up(&asked, last).map(failed),
             }
         }
@@ -160,7 +169,7 @@ impl Forwarder {
 
     async fn query_once(&self, server: &Server, again: &Notify, question: &Outside, tld: &str) -> Forwarded {
         let query = Query::new(question).map_err(|_| Failure::TooMany)?;
-        let mark = self.flights.mark(question, &query);
+        let mark = self.flights.mark(question, &query, server.upstream.addr.ip());
         let came_round = async {
             match &mark {
                 Some(mark) => mark.came_round().await,
@@ -171,9 +180,11 @@ impl Forwarder {
         let asked_at = Instant::now();
         let reply = tokio::select! {
             reply = server.ask(&query, again) => reply,
-            () = came_round => {
+            is_of_upstream = came_round => {
                 self.loops.fetch_add(1, Ordering::Relaxed);
-                server.came_round(&question.name, (self.clock)());
+                if is_of_upstream {
+                    server.came_round(&question.name, (self.clock)());
+                }
                 return Err(Failure::Loop);
             }
         };
@@ -204,6 +215,11 @@ impl Forwarder {
     fn given_up(&self, asked: &[Asked<'_>], last: Forwarded) -> Forwarded {
         if self.lost(asked) { better(last, Err(Failure::Unreachable)) } else { last }
     }
+}
+
+/// When none of these is waited for any more, if another has said that it cannot help.
+fn last_hope(asked: &[Asked<'_>]) -> Option<Instant> {
+    asked.iter().map(|it| it.last_hope).max()
 }
 
 /// Those that do well first, else as they were given. `None`: there is none; empty: all of them lead back to us.

@@ -23,7 +23,8 @@ const AWAY_MIN: Duration = Duration::from_secs(1);
 const AWAY_MAX: Duration = Duration::from_secs(30);
 /// How long an upstream that asked us what we asked it is not asked at all.
 const LOOPING: Duration = Duration::from_secs(30);
-/// Names that have to come round within so long before it is taken to: one alone may have been guessed by a client.
+/// Names that have to come round from its address within so long before it is taken to: one alone may have been guessed by a client
+/// that shares it.
 const ROUNDS: usize = 3;
 const ROUNDS_WITHIN: Duration = Duration::from_secs(10);
 

@@ -320,6 +320,25 @@ async fn what_upstreams_fail_at() {
     assert_eq!(world.line("deep.alice.p2p A", "r").await, "SERVFAIL rd ra ede=22", "no half answers");
 }
 
+/// Cached answers come within a millisecond, and what nobody keeps takes its time: here until it was asked for a second time.
+#[tokio::test]
+async fn a_good_upstream_has_time_for_a_name_beside_one_that_refuses() {
+    let seen = Mutex::new(0);
+    let slow = FakeUpstream::start(move |_, query| {
+        let is_cold = Message::from_vec(query).unwrap().queries[0].name().to_lowercase().to_string() == "cold.example.";
+        *seen.lock().unwrap() += usize::from(is_cold);
+        let is_silent = is_cold && *seen.lock().unwrap() < 2;
+        if is_silent { Vec::new() } else { vec![reply(query, 0, ["", "example 60 SOA 60", ""])] }
+    })
+    .await;
+    let refusing = FakeUpstream::saying(5, [""; 3]).await;
+    let world = World::new(&to(&[&refusing, &slow]));
+    for at in 0..30 {
+        assert!(world.line(&format!("warm-{at}.example A"), "r").await.starts_with("NOERROR rd ra "));
+    }
+    assert!(world.line("cold.example A", "r").await.starts_with("NOERROR rd ra "));
+}
+
 #[tokio::test]
 async fn a_lost_packet_is_sent_again() {
     let lost = AtomicBool::new(false);

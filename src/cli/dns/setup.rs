@@ -74,6 +74,17 @@ fn set_up(mut machine: Machine, args: &SetupArgs, settings: &Settings, out: &Out
         None => detect(&facts).map_err(|error| CliError::Refused(error.to_string()))?,
     };
     let mut plan = plan(kind, &facts, &target).map_err(|error| CliError::Refused(error.to_string()))?;
+    let would_check = matches!(kind, Kind::Resolved | Kind::Unbound | Kind::Bind);
+    if would_check && target.anchor.is_none() && args.anchor.is_none() {
+        let path = settings.dir.join(ANCHOR_FILE);
+        plan.notes.push(format!(
+            "there is no trust anchor {}, so {} will check no signatures of .{}: give the node's folder with --data-dir, or the \
+             anchor with --anchor FILE; --anchor none says that this is meant",
+            path.display(),
+            kind.title(),
+            target.tld
+        ));
+    }
     let steps = machine.steps(&plan.changes).map_err(explained)?;
     let other = machine.manifest().filter(|it| it.tld != target.tld || it.kind != kind);
     plan.notes.extend(other.map(|it| format!("this takes the place of .{} in {}", it.tld, it.kind.title())));

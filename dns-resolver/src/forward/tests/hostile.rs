@@ -210,6 +210,34 @@ async fn a_question_that_comes_round_is_not_sent_again() {
     round.abort();
 }
 
+/// How a question is written is seen by the servers of its name's owner, who may send it to us from anywhere: that fails his names.
+#[tokio::test]
+async fn questions_that_come_round_from_elsewhere_leave_the_upstream_alone() {
+    let upstream = slow_about_some().await;
+    let world = World::new(&to(&[&upstream]));
+    for at in 0..4 {
+        let question = format!("slow-name-with-letters-{at}.example A");
+        let copied = || {
+            upstream.came().iter().map(|it| it.1.clone()).find(|it| it.windows(2).any(|two| two == [b'-', b'0' + at]))
+        };
+        let copy = async {
+            let query = loop {
+                match copied() {
+                    Some(query) => break query,
+                    None => tokio::task::yield_now().await,
+                }
+            };
+            line(&world.packet(&query, "127.0.0.77", Protocol::Udp).await)
+        };
+        let (asked, copy) = tokio::join!(world.line(&question, "r"), copy);
+        assert_eq!((asked.as_str(), copy.as_str()), ("SERVFAIL rd ra ede=0", "SERVFAIL rd ra ede=0"));
+    }
+    assert_eq!(world.counts().loops, 4);
+    let servers = world.forwarder.as_ref().unwrap().servers();
+    assert!(servers.iter().all(|server| !server.is_looping(Instant::now())));
+    assert_eq!(world.line("quick.example A", "r").await, "NOERROR rd ra | quick.example. 60 IN A 192.0.2.1");
+}
+
 /// An upstream that is silent about names that begin with "slow".
 async fn slow_about_some() -> FakeUpstream {
     FakeUpstream::start(|_, query| match query[13].to_ascii_lowercase() {
