@@ -104,7 +104,10 @@ impl Flights {
         let marks = lock(&self.marks);
         let same = marks.get(&(name.clone(), qtype)).into_iter().flatten().find(|mark| mark.wire_name == wire_name);
         let Some(mark) = same else { return false };
-        mark.round.is_of_upstream.fetch_or(mark.upstream == client.to_canonical(), Ordering::Relaxed);
+        let client = client.to_canonical();
+        // A resolver on this machine asks from whichever of its addresses the system takes.
+        let is_here = mark.upstream.is_loopback() && client.is_loopback();
+        mark.round.is_of_upstream.fetch_or(is_here || mark.upstream == client, Ordering::Relaxed);
         mark.round.came.notify_one();
         true
     }

@@ -227,7 +227,7 @@ async fn questions_that_come_round_from_elsewhere_leave_the_upstream_alone() {
                     None => tokio::task::yield_now().await,
                 }
             };
-            line(&world.packet(&query, "127.0.0.77", Protocol::Udp).await)
+            line(&world.packet(&query, "192.168.7.7", Protocol::Udp).await)
         };
         let (asked, copy) = tokio::join!(world.line(&question, "r"), copy);
         assert_eq!((asked.as_str(), copy.as_str()), ("SERVFAIL rd ra ede=0", "SERVFAIL rd ra ede=0"));
