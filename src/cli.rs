@@ -192,8 +192,7 @@ fn start_logging(is_node: bool, verbose: u8) {
         (true, 1) | (false, 2) => {
             "dotp2p=debug,dotp2p_dns=debug,dotp2p_rpc=debug,dotp2p_registry=debug,dotp2p_network=debug,libp2p_gossipsub=off,libp2p_request_response=error,info"
         }
-        // The RPC server's last level has the headers of requests, and so the cookie.
-        _ => "trace,jsonrpsee-server=debug,jsonrpsee-client=debug,hyper_util=debug",
+        _ => "trace",
     };
     let filter = EnvFilter::try_from_env("DOTP2P_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let started = tracing_subscriber::fmt()

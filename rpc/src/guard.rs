@@ -83,9 +83,13 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: HttpRequest<B>) -> ResponseFuture {
+    fn call(&mut self, mut request: HttpRequest<B>) -> ResponseFuture {
         match self.rules.verdict(request.method(), request.uri(), request.headers()) {
-            Verdict::Pass => Box::pin(self.inner.call(request)),
+            Verdict::Pass => {
+                // It has done its work. What comes after logs requests with their headers.
+                request.headers_mut().remove(AUTHORIZATION);
+                Box::pin(self.inner.call(request))
+            }
             Verdict::Answer(status, text) => Box::pin(async move { Ok(answer(status, text)) }),
             Verdict::Metrics => {
                 let text = (self.rules.metrics)();
@@ -189,6 +193,33 @@ mod tests {
         for (text, host) in cases {
             assert_eq!(host_of(text), host);
         }
+    }
+
+    /// Found by trying: at the most verbose level the log held it.
+    #[tokio::test]
+    async fn the_cookie_goes_no_further() {
+        let dir = tempfile::tempdir().unwrap();
+        let cookie = Arc::new(Cookie::create(&dir.path().join("cookie")).unwrap());
+        let credentials = std::fs::read_to_string(dir.path().join("cookie")).unwrap();
+        let rules = Rules {
+            hosts: vec!["localhost".to_owned()],
+            cookie,
+            ready: Box::new(|| Ok(())),
+            metrics: Box::new(|| Box::pin(async { Ok(String::new()) })),
+        };
+        let inner = tower::service_fn(|request: HttpRequest<HttpBody>| async move {
+            let mut response = HttpResponse::new(HttpBody::empty());
+            *response.headers_mut() = request.headers().clone();
+            Ok::<_, BoxError>(response)
+        });
+        let mut guarded = Guard(Arc::new(rules)).layer(inner);
+        let basic = crate::auth::basic(&credentials).unwrap();
+        let mut request = HttpRequest::new(HttpBody::empty());
+        request.headers_mut().insert(HOST, http::HeaderValue::from_static("localhost"));
+        request.headers_mut().insert(AUTHORIZATION, basic);
+        let response = guarded.call(request).await.unwrap();
+        let seen: Vec<_> = response.headers().keys().collect();
+        assert_eq!((response.status(), seen), (StatusCode::OK, vec![&HOST]), "the headers that came through");
     }
 
     #[test]
