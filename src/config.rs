@@ -428,6 +428,7 @@ impl NodeLayer {
             to: self.dns_forward.unwrap_or_default(),
             allow: self.dns_forward_allow.map(Allowed).unwrap_or_default(),
             ca_file: self.dns_forward_ca,
+            ..Default::default()
         };
         dns.rate_limit = self.dns_rate_limit.unwrap_or(dns.rate_limit);
         dns.dnssec = self.dnssec.unwrap_or(dns.dnssec);

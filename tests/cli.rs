@@ -397,9 +397,9 @@ async fn the_nodes_dns_is_asked_and_checked() {
         say(&["dns", "query", "ns.dotp2p.p2p", "--tcp", "--dnssec"]);
         say(&["dns", "query", "alice", "any", "--json"]);
         // The node itself stands for a resolver that asks it.
-        say(&["dns", "check", "--resolver", &dns, "--ordinary", "none.p2p"]);
-        say(&["dns", "check", "alice", "--resolver", &dns, "--ordinary", "none.p2p", "--json"]);
-        say(&["dns", "check", "--resolver", "127.0.0.1:1", "--ordinary", "none.p2p"]);
+        say(&["dns", "check", "--resolver", &dns, "--ordinary", "ns.dotp2p.p2p"]);
+        say(&["dns", "check", "alice", "--resolver", &dns, "--ordinary", "ns.dotp2p.p2p", "--json"]);
+        say(&["dns", "check", "--resolver", "127.0.0.1:1", "--ordinary", "ns.dotp2p.p2p"]);
     });
     node.stop().await.unwrap();
     tokio::task::block_in_place(|| say(&["dns", "check", "--resolver", "127.0.0.1:1"]));

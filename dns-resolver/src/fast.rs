@@ -99,7 +99,8 @@ impl<'p> Asked<'p> {
         out.clear();
         out.extend_from_slice(self.packet.get(..2).ok_or(Elsewhere)?);
         out.extend_from_slice(&[flags | high & RD, low & CD | rcode]);
-        put_u16s(out, &[1, answers, authorities, u16::from(self.query.payload.is_some())]);
+        let questions = u16::from(self.query.question_end > HEADER_LEN);
+        put_u16s(out, &[questions, answers, authorities, u16::from(self.query.payload.is_some())]);
         Ok(())
     }
 

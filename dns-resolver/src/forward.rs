@@ -4,9 +4,10 @@
 //! - `query`: a question on its way, hard to answer for whoever has not seen it; `told`: what of a reply is believed.
 //! - `plain`, `encrypted`: the ways to an upstream; `server`: one upstream and how it does; `race`: one after the other.
 //! - `cache`, `flights`: nobody is asked twice.
+//! - `delegation`: the servers of names in our domain whose owners have their own.
 //!
-//! A [`Forwarder`] is handed nothing but names outside our domain, and drops whatever it is told about that. It does not
-//! validate: AD is the upstream's word, and with DO a client gets the signatures to see for itself.
+//! A [`Forwarder`] is handed names outside our domain, and drops whatever it is told about that; and those that the chain
+//! delegates, with whom it delegates them to, who alone are asked. It does not validate: AD is the upstream's word, and with DO a client gets the signatures to see for itself.
 //!
 //! It must not ask itself. Addresses where this node listens are no upstreams. A resolver that asks us what we ask it is found
 //! out by the name's case, which we choose at random and most resolvers keep: that question is answered SERVFAIL and the
@@ -15,6 +16,7 @@
 
 mod cache;
 pub mod config;
+mod delegation;
 mod encrypted;
 mod flights;
 mod plain;
@@ -33,6 +35,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use futures::future::{BoxFuture, FutureExt};
 use hickory_proto::rr::Name as DnsName;
 use rustls::ClientConfig;
 use tokio::runtime::Handle;
@@ -41,6 +44,7 @@ use tokio::sync::Semaphore;
 use crate::extended::ExtendedError;
 use cache::Cache;
 use config::{Allowed, Config, Forward};
+pub(crate) use delegation::Delegation;
 pub use encrypted::TrustError;
 pub(crate) use flights::Place;
 use flights::{Flights, Waiting};
@@ -55,9 +59,6 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// Questions that wait for upstreams at once: of all clients, and of one.
 const WAITING_MAX: usize = 1_000;
 const WAITING_PER_CLIENT: usize = 100;
-/// Upstreams that are asked at once, each with a socket: a process has a thousand files on most systems, peers and TCP among
-/// them. Further questions wait, and those that are asked have one each when half are in use.
-const SOCKETS_MAX: usize = 256;
 
 /// Why there is no answer from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,16 +91,24 @@ pub struct Counts {
     pub loops: u64,
 }
 
+/// Where the server of a delegated name is asked that has an address; `None`: it is not.
+type Reach = Box<dyn Fn(IpAddr) -> Option<SocketAddr> + Send + Sync>;
+
 /// Asks upstreams.
 pub struct Forwarder {
     allow: Allowed,
     upstreams: Upstreams,
+    /// Servers of delegated names, as far as is known how they do.
+    delegates: moka::sync::Cache<SocketAddr, Arc<Server>>,
+    reach: Reach,
     listeners: Vec<SocketAddr>,
     cache: Cache,
     flights: Arc<Flights>,
     waiting: Arc<Waiting>,
-    /// Sockets that may be open: files are few, and others need them too.
+    /// Sockets that may be open; further questions wait.
     sockets: Semaphore,
+    /// A question that has a socket has another for as long as more than so many are free: half of them.
+    sockets_spare: usize,
     sent: AtomicU64,
     loops: AtomicU64,
     clock: Clock,
@@ -130,15 +139,18 @@ impl Forwarder {
     /// - `listeners`: where this node answers DNS; none of them is an upstream.
     /// - Errors: upstreams whose certificates cannot be held against any.
     pub fn new(config: &Config, listeners: Vec<SocketAddr>) -> Result<Option<Arc<Self>>, TrustError> {
-        Self::with(config, listeners, system::files(), Arc::new(Instant::now))
+        let ours = listeners.clone();
+        let reach = Box::new(move |ip| delegation::reach(&ours, ip));
+        Self::with(config, listeners, system::files(), Arc::new(Instant::now), reach)
     }
 
-    /// As [`Forwarder::new`], with other files to name the system's resolvers, and a clock.
+    /// As [`Forwarder::new`], with other files to name the system's resolvers, a clock, and other places for servers.
     pub(crate) fn with(
         config: &Config,
         listeners: Vec<SocketAddr>,
         files: Vec<PathBuf>,
         clock: Clock,
+        reach: Reach,
     ) -> Result<Option<Arc<Self>>, TrustError> {
         let upstreams = match &config.to {
             Forward::Off => return Ok(None),
@@ -160,11 +172,14 @@ impl Forwarder {
         Ok(Some(Arc::new(Self {
             allow: config.allow.clone(),
             upstreams,
+            delegates: moka::sync::Cache::new(delegation::SERVERS_KEPT),
+            reach,
             listeners,
             cache: Cache::new(CACHE_BYTES),
             flights: Arc::default(),
             waiting: Arc::new(Waiting::new(WAITING_MAX, WAITING_PER_CLIENT)),
-            sockets: Semaphore::new(SOCKETS_MAX),
+            sockets: Semaphore::new(config.sockets.max(1)),
+            sockets_spare: config.sockets / 2,
             sent: AtomicU64::new(0),
             loops: AtomicU64::new(0),
             clock,
@@ -206,17 +221,24 @@ impl Forwarder {
         self.flights.has_come_round(name, qtype, wire_name, client)
     }
 
-    /// Asks the upstreams. `tld`: our domain, which `question` is not in and whose records are dropped.
-    pub(crate) async fn ask(self: &Arc<Self>, question: &Outside, tld: &str) -> Forwarded {
-        debug_assert!(!is_inside(&question.name, tld), "our domain does not leave the machine");
-        let (this, ours, tld) = (self.clone(), question.clone(), tld.to_owned());
+    /// Asks the upstreams, or whom a name is delegated to. `tld`: our domain, whose records are dropped, but for what is below
+    /// the delegation; no other `question` is in it.
+    pub(crate) fn ask<'a>(self: &'a Arc<Self>, question: &'a Outside, tld: &'a str) -> BoxFuture<'a, Forwarded> {
+        debug_assert!(question.is_believed(&question.name, tld), "our domain does not leave the machine");
+        let (this, ours, own) = (self.clone(), question.clone(), tld.to_owned());
         let work = async move {
-            let forwarded = this.race(|| this.servers(), &ours, &tld, race::DEADLINE).await;
+            let forwarded = match &ours.delegation {
+                Some(delegation) => {
+                    let servers = this.delegated(delegation, &own).await;
+                    this.race(|| servers, &ours, &own, race::DEADLINE).await
+                }
+                None => this.race(|| this.servers(), &ours, &own, race::DEADLINE).await,
+            };
             this.cache.put(ours, forwarded.clone(), (this.clock)());
             forwarded
         };
         let known = || self.cache.good(question, (self.clock)());
-        self.flights.share(question, known, work).await
+        self.flights.share(question, known, work).boxed()
     }
 
     /// The upstreams, as they are now.

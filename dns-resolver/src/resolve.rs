@@ -1,7 +1,8 @@
 //! An answer out of the zone and of what upstreams tell, alias by alias.
 //!
-//! Each part answers for its side alone: the zone for our domain, upstreams for the rest. An alias out of our domain is
-//! followed for a client that may have its questions forwarded and wants recursion; for others it is left to them.
+//! Each part answers for its side alone: the zone for our domain, upstreams for the rest, and for a delegated name those it is
+//! delegated to. An alias out of our domain, and a delegation, is followed for a client that may have its questions forwarded
+//! and wants recursion; for others it is left to them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use hickory_proto::rr::Name as DnsName;
 use crate::answer::{Answer, MAX_LINKS, Question, Rr};
 use crate::authority::{AnswerError, Authority};
 use crate::extended::{self, ExtendedError};
-use crate::forward::{Failure, Forwarder, Outside, Place, Told, is_inside, is_proof};
+use crate::forward::{Delegation, Failure, Forwarder, Outside, Place, Told, is_inside, is_proof};
 use crate::rdata::{rtype, target};
 use crate::zone::Zone;
 
@@ -49,8 +50,8 @@ pub(crate) struct Resolving {
     qtype: u16,
     asker: Asker,
     resolved: Resolved,
-    /// The name outside our domain that it goes on at.
-    next: Option<DnsName>,
+    /// The name that it goes on at: outside our domain, or delegated.
+    next: Option<(DnsName, Option<Arc<Delegation>>)>,
     ways_out: usize,
     /// Held while it waits.
     place: Option<Place>,
@@ -103,9 +104,9 @@ pub(crate) fn begin(
         }
         resolving.resolved.answer = Answer::empty(ResponseCode::NoError, false);
         resolving.resolved.ad = true;
-        resolving.next = Some(question.name.clone());
+        resolving.next = Some((question.name.clone(), None));
     } else if asker.wants_recursion && forwarder.allows(asker.address) {
-        resolving.next = resolving.way_out();
+        resolving.next = resolving.way_on(&question.name);
     }
     while let Some(question) = resolving.question() {
         match forwarder.cached(&question) {
@@ -148,13 +149,24 @@ impl Resolving {
     /// What is to be asked next.
     fn question(&self) -> Option<Outside> {
         let Asker { dnssec_ok, checking_disabled, .. } = self.asker;
-        Some(Outside { name: self.next.clone()?, qtype: self.qtype, dnssec_ok, checking_disabled })
+        let (name, delegation) = self.next.clone()?;
+        Some(Outside { name, qtype: self.qtype, dnssec_ok, checking_disabled, delegation })
     }
 
-    /// Adds what upstreams told, and what the zone has where that leads into it.
+    /// Adds what was told, and what the zone has where that leads into it.
     fn add(&mut self, told: Told) -> Result<(), AnswerError> {
-        self.next = None;
         self.ways_out += 1;
+        if let Some((name, Some(_))) = &self.next
+            && let Some(further) = told.refers(name, self.zone.tld())
+        {
+            // Another server of theirs knows.
+            self.next = Some((name.clone(), Some(Arc::new(further))));
+            if self.ways_out >= WAYS_OUT_MAX {
+                self.give_up(Failure::Unreachable);
+            }
+            return Ok(());
+        }
+        self.next = None;
         let Resolved { answer: ours, is_told, ad, errors } = &mut self.resolved;
         *ad &= told.ad && ours.answer.is_empty();
         *is_told = true;
@@ -170,6 +182,10 @@ impl Resolving {
         }
         add_missing(&mut ours.authority, kept);
         let Some(name) = told.leads_to.filter(|name| self.may_go_on(name)) else { return Ok(()) };
+        if !is_inside(&name, self.zone.tld()) {
+            self.next = (self.ways_out < WAYS_OUT_MAX).then_some((name, None));
+            return Ok(());
+        }
         let question = Question { name, qtype: self.qtype, qclass: IN };
         let zone = self.authority.answer(&*self.zone, &question, self.asker.dnssec_ok)?;
         self.resolved.is_told = false;
@@ -180,9 +196,32 @@ impl Resolving {
         (ours.authority, ours.additional, ours.required) = (zone.authority, zone.additional, zone.required);
         add_missing(&mut ours.authority, kept);
         if self.ways_out < WAYS_OUT_MAX {
-            self.next = self.way_out();
+            self.next = self.way_on(&question.name);
         }
         Ok(())
+    }
+
+    /// Where the zone's answer goes on that was looked for at `name`: at whom it refers to, or out of our domain.
+    fn way_on(&mut self, name: &DnsName) -> Option<(DnsName, Option<Arc<Delegation>>)> {
+        let last = match self.qtype {
+            rtype::CNAME | rtype::ANY => name.clone(),
+            _ => self.last_target().unwrap_or_else(|| name.clone()),
+        };
+        let ours = &mut self.resolved.answer;
+        if ours.rcode == ResponseCode::NoError
+            && let Some(delegation) = Delegation::of(&ours.authority, &ours.additional, &last, self.zone.tld())
+        {
+            // That it is not signed is the parent's to say, to who asks for DS.
+            ours.authority.retain(|rr| is_proof(rr) && rr.owner != delegation.cut);
+            return Some((last, Some(Arc::new(delegation))));
+        }
+        self.way_out().map(|name| (name, None))
+    }
+
+    /// Where the last alias leads.
+    fn last_target(&self) -> Option<DnsName> {
+        let last = self.resolved.answer.answer.iter().rev().find(|rr| rr.rtype == rtype::CNAME)?;
+        Some(target(&last.rdata)?.to_lowercase())
     }
 
     /// The name outside our domain that the answer's last alias leads to.
@@ -190,8 +229,7 @@ impl Resolving {
         if matches!(self.qtype, rtype::CNAME | rtype::ANY) {
             return None;
         }
-        let last = self.resolved.answer.answer.iter().rev().find(|rr| rr.rtype == rtype::CNAME)?;
-        let name = target(&last.rdata)?.to_lowercase();
+        let name = self.last_target()?;
         (!is_inside(&name, self.zone.tld()) && self.may_go_on(&name)).then_some(name)
     }
 
@@ -202,10 +240,20 @@ impl Resolving {
     }
 
     fn fail(mut self, failure: Failure) -> Resolved {
+        self.give_up(failure);
+        self.resolved
+    }
+
+    fn give_up(&mut self, failure: Failure) {
+        let is_delegated = matches!(self.next.take(), Some((_, Some(_))));
         self.resolved.answer = Answer::empty(ResponseCode::ServFail, false);
         (self.resolved.is_told, self.resolved.ad) = (false, false);
-        self.resolved.errors.push(ExtendedError::of(failure));
-        self.resolved
+        self.resolved.errors.push(match failure {
+            Failure::Unreachable | Failure::NoUpstream if is_delegated => {
+                ExtendedError::new(22, "no server answers that the name is delegated to")
+            }
+            failure => ExtendedError::of(failure),
+        });
     }
 }
 

@@ -27,6 +27,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::full::{Full, Outcome};
 use places::{Place, Places};
 
+/// Bytes of a message's header.
+const HEADER_LEN: usize = 12;
+
 /// Queries of a connection that are being answered at a time.
 const UNDER_WAY_MAX: usize = 8;
 
@@ -72,10 +75,8 @@ async fn listen(listener: TcpListener, full: Full, places: Arc<Places>, mut stop
         };
         match accepted {
             Ok((stream, from)) => {
-                // Whoever has too many is closed at once.
-                if let Some(place) = Places::take(&places, from.ip()) {
-                    connections.spawn(Connection { full: full.clone(), from, place }.serve(stream, stopped.clone()));
-                }
+                let place = Places::take(&places, from.ip());
+                connections.spawn(Connection { full: full.clone(), from, place }.serve(stream, stopped.clone()));
             }
             // Connections that ended before they were taken, or files that are used up: those who are here go on.
             Err(error) => {
@@ -163,15 +164,20 @@ struct Queries {
 }
 
 impl Queries {
-    /// The next one; `None` at the end. Whoever drops the future loses nothing.
+    /// The next one; `None` at the end, and where a message has not even a header: such ones would keep a place for ever.
+    /// Whoever drops the future loses nothing.
     async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
-            if let Some((len, rest)) = self.bytes.split_first_chunk()
-                && let Some(query) = rest.get(..usize::from(u16::from_be_bytes(*len)))
-            {
-                let query = query.to_vec();
-                self.bytes.drain(..2 + query.len());
-                return Ok(Some(query));
+            if let Some((len, rest)) = self.bytes.split_first_chunk() {
+                let len = usize::from(u16::from_be_bytes(*len));
+                if len < HEADER_LEN {
+                    return Ok(None);
+                }
+                if let Some(query) = rest.get(..len) {
+                    let query = query.to_vec();
+                    self.bytes.drain(..2 + query.len());
+                    return Ok(Some(query));
+                }
             }
             // Room is made for what comes, not for what is announced.
             if self.reader.read_buf(&mut self.bytes).await? == 0 {

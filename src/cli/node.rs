@@ -11,8 +11,9 @@ use crate::node::{Node, NodeConfig, PeersConfig};
 const ABORTED: i32 = 1;
 
 pub(super) async fn run(settings: &Settings) -> Result<(), CliError> {
-    open_files::raise();
     let node = &settings.node;
+    let mut dns = node.dns.clone();
+    dns.forward.sockets = open_files::for_upstreams();
     let config = NodeConfig {
         rpc_listen: node.rpc_listen,
         dns_listen: node.dns_listen.clone(),
@@ -20,7 +21,7 @@ pub(super) async fn run(settings: &Settings) -> Result<(), CliError> {
         mine_to: node.mine_to,
         reindex: node.reindex,
         dns_provisional: node.dns_provisional,
-        dns: node.dns.clone(),
+        dns,
         peers: PeersConfig {
             listen: node.p2p_listen.clone(),
             peers: node.peers.clone(),

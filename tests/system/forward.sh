@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # The node as the machine's only resolver, in a namespace with an /etc/resolv.conf of its own: names of the domain, names outside through
-# dnsmasq and Unbound (plain, TLS, HTTPS), an alias from one to the other, an upstream that stops, and one that asks the node back; curl, a
+# dnsmasq and Unbound (plain, TLS, HTTPS), an alias from one to the other, a name that is delegated to Knot, an upstream that stops, and one
+# that asks the node back; curl, a
 # browser, and ssh, which believes a host by its SSHFP record through a validating Unbound. What goes to the upstreams is captured.
-# Needs root and iproute2, dnsmasq, unbound, bind9-dnsutils, openssl, openssh-server, curl, chromium, tcpdump, python3.
+# Needs root and iproute2, dnsmasq, unbound, knot, bind9-dnsutils, openssl, openssh-server, curl, chromium, tcpdump, python3.
 if [[ ${1:-} != inside ]]; then exec unshare --net --mount "$0" inside; fi
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need ip iproute2
 need dnsmasq dnsmasq-base
 need unbound unbound
+need knotd knot
 need dig bind9-dnsutils
 need openssl openssl
 need curl curl
@@ -76,12 +78,24 @@ ssh-keygen -q -t ed25519 -N "" -f "$work/host_key"
 ssh-keygen -q -t ed25519 -N "" -f "$work/user_key"
 sshfp=$(ssh-keygen -r @ -f "$work/host_key.pub" | awk '$5 == 2 { print "host SSHFP", $4, $5, $6 }')
 timeout 120 "$dotp2p" name register alice --record '@ A 127.0.0.9' --record 'www CNAME www.example.org.' --record 'host A 127.0.0.9' \
-    --record "$sshfp" --yes --wait
+    --record "$sshfp" --record 'sub NS ns.sub' --record 'ns.sub A 192.0.2.53' --yes --wait
 
 is "a name of the domain" 127.0.0.9 address alice.p2p
 is "a name outside" 192.0.2.80 address www.example.org
 is "an alias from one to the other" 192.0.2.80 address www.alice.p2p
 is "a name that is not there" NXDOMAIN status @127.0.0.1 no.p2p
+mkdir "$work/knot"
+ip address add 192.0.2.53/32 dev lo
+printf 'server:\n    rundir: %s\n    listen: 192.0.2.53@53\ndatabase:\n    storage: %s\nzone:\n  - domain: sub.alice.p2p\n    storage: %s\n    file: sub.zone\n' \
+    "$work/knot" "$work/knot" "$work/knot" >"$work/knot/knot.conf"
+printf '@ 60 SOA ns.sub.alice.p2p. root.sub.alice.p2p. 1 60 60 60 60\n@ 60 NS ns\nns 60 A 192.0.2.53\nwww 60 A 192.0.2.82\nout 60 CNAME www.example.org.\n' \
+    >"$work/knot/sub.zone"
+knotd -c "$work/knot/knot.conf" >"$work/knot/log" 2>&1 &
+pids+=($!)
+until_true 10 "knotd" dig +tries=1 +time=1 @192.0.2.53 www.sub.alice.p2p
+is "a delegated name" 192.0.2.82 address www.sub.alice.p2p
+is "a delegated name that leads outside" 192.0.2.80 address out.sub.alice.p2p
+is "one that its server does not have" NXDOMAIN status @127.0.0.1 no.sub.alice.p2p
 is "over TCP" 192.0.2.80 short +tcp @127.0.0.1 www.example.org
 
 kill -STOP "$first_pid"
@@ -169,6 +183,6 @@ node refused 127.0.0.6 "tls://127.0.0.30#other.example" --dns-forward-ca "$work/
 is "a certificate of another name" SERVFAIL status @127.0.0.6 www.example.org
 node off 127.0.0.7 off
 is "forward off" REFUSED status @127.0.0.7 www.example.org
-echo "assurance: with the node as the only resolver getent, curl, Chromium and ssh (by SSHFP, through a validating Unbound) reach alice.p2p, and names" \
-    "outside resolve over UDP, TCP, TLS and HTTPS; after the first upstream stopped the next answer took $stopped_ms ms; a capture of what went" \
+echo "assurance: with the node as the only resolver getent, curl, Chromium and ssh (by SSHFP, through a validating Unbound) reach alice.p2p, names" \
+    "delegated to Knot and names outside resolve over UDP, TCP, TLS and HTTPS; after the first upstream stopped the next answer took $stopped_ms ms; a capture of what went" \
     "to the upstreams holds no name of the domain; resolvers that ask the node back are told SERVFAIL at once"

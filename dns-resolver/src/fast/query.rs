@@ -1,4 +1,4 @@
-//! A packet as one question: a standard query, with an OPT record or none.
+//! A packet as one question, or none (RFC 7873 5.4): a standard query, with an OPT record or none.
 //!
 //! Most are plain: of class IN, with a name of no more labels than most, and with no option but a cookie. Of all others it is known what
 //! telling the client to come again takes, and nothing else. Nothing is copied out of the packet: names are in the client's case.
@@ -19,7 +19,7 @@ pub(super) struct Query<'p> {
     pub flags: [u8; 2],
     /// The type asked for.
     pub qtype: u16,
-    /// Where the question ends.
+    /// Where the question ends; [`HEADER_LEN`]: there is none.
     pub question_end: usize,
     /// Where in the packet the last label of the name begins.
     pub tld_at: u16,
@@ -53,15 +53,16 @@ impl<'p> Query<'p> {
     /// Reads a packet; `None`: it is something else, or is malformed.
     pub fn read(packet: &'p [u8]) -> Option<Self> {
         let (header, rest) = packet.split_first_chunk::<HEADER_LEN>()?;
-        let [_, _, high, low, 0, 1, 0, 0, 0, 0, 0, additionals] = *header else { return None };
+        let [_, _, high, low, 0, questions, 0, 0, 0, 0, 0, additionals] = *header else { return None };
         // A query that is no response, of opcode 0, whole; what a client has no say in must be 0.
-        if high & 0xfe != 0 || low & 0xcf != 0 || additionals > 1 {
+        if high & 0xfe != 0 || low & 0xcf != 0 || questions > 1 || additionals > 1 {
             return None;
         }
+        let is_asked = questions == 1;
         let mut all = [0u8; LABELS_MAX + 2];
-        let (mut at, mut count, mut is_plain) = (0usize, 0usize, true);
+        let (mut at, mut count, mut is_plain) = (0usize, 0usize, is_asked);
         loop {
-            let len = usize::from(*rest.get(at)?);
+            let len = if is_asked { usize::from(*rest.get(at)?) } else { 0 };
             if len == 0 {
                 break;
             }
@@ -83,8 +84,14 @@ impl<'p> Query<'p> {
         for (to, from) in starts.iter_mut().zip(all.get(..count)?.iter().rev()) {
             *to = *from;
         }
-        let [t0, t1, c0, c1, ref more @ ..] = *rest.get(at + 1..)? else { return None };
-        is_plain &= [c0, c1] == [0, 1];
+        let (name, qtype, question_end, more) = match rest.get(at + 1..) {
+            _ if !is_asked => (&[][..], 0, HEADER_LEN, rest),
+            Some([t0, t1, c0, c1, more @ ..]) => {
+                is_plain &= [*c0, *c1] == [0, 1];
+                (rest, u16::from_be_bytes([*t0, *t1]), HEADER_LEN + at + 5, more)
+            }
+            _ => return None,
+        };
         let (payload, edns_flags, cookie) = match (additionals, more) {
             (0, []) => (None, 0, None),
             // Root, OPT, payload, extended code, version, flags, length of the options.
@@ -110,13 +117,13 @@ impl<'p> Query<'p> {
         Some(Self {
             is_plain,
             flags: [high, low],
-            qtype: u16::from_be_bytes([t0, t1]),
-            question_end: HEADER_LEN + at + 5,
+            qtype,
+            question_end,
             tld_at: u16::try_from(HEADER_LEN + usize::from(starts[0])).ok()?,
             payload,
             edns_flags,
             cookie,
-            name: rest,
+            name,
             starts,
             count,
         })

@@ -52,7 +52,9 @@ impl Cache {
     /// `bytes`: that it may take, about.
     pub fn new(bytes: u64) -> Self {
         let weigh = |question: &Outside, entry: &Arc<Entry>| {
-            let bytes = size_of::<Outside>() + question.name.len() + size_of::<Entry>() + weight(&entry.forwarded);
+            let delegation = question.delegation.as_ref().map_or(0, |delegation| delegation.weight());
+            let question = size_of::<Outside>() + question.name.len() + delegation;
+            let bytes = question + size_of::<Entry>() + weight(&entry.forwarded);
             u32::try_from(bytes).unwrap_or(u32::MAX)
         };
         let entries = moka::sync::Cache::builder().max_capacity(bytes).weigher(weigh).build();
@@ -107,7 +109,7 @@ mod tests {
     use crate::fake::domain;
 
     fn outside(name: &str) -> Outside {
-        Outside { name: domain(name), qtype: 1, dnssec_ok: false, checking_disabled: false }
+        Outside::of(domain(name), 1)
     }
 
     fn told(ttls: &[u32], bytes: usize) -> Told {

@@ -37,7 +37,7 @@ enum Form {
 pub struct Allowed(pub Vec<IpNet>);
 
 /// All of the forwarder's settings.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where to.
@@ -46,6 +46,18 @@ pub struct Config {
     pub allow: Allowed,
     /// Certificates in PEM that upstreams over TLS and HTTPS are held against; `None`: the system's.
     pub ca_file: Option<PathBuf>,
+    /// Upstreams that are asked at once, each with a socket. Whoever starts the server knows how many files it may open.
+    #[serde(skip)]
+    pub sockets: usize,
+}
+
+/// With these a process of 1,024 files has some left for peers and TCP.
+pub const SOCKETS: usize = 256;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { to: Forward::default(), allow: Allowed::default(), ca_file: None, sockets: SOCKETS }
+    }
 }
 
 /// Loopback, private, shared (RFC 6598) and link-local addresses.

@@ -3,6 +3,9 @@
 //! A connection may also die without a word. It is taken for dead when the time has come to ask a question again and nothing
 //! at all has come over it since it was sent, or since the last such time; then another is made beside it. Where it turns out
 //! to have been slow alone, and the other is of no use, it is used on. What is made is made to the end, whoever waits for it.
+//!
+//! Where another upstream answers first nobody asks again. So a connection is left as well when a question is given up over it
+//! and for two seconds there has been one without an answer; a slow name alone, given up sooner, does not end it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +25,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::query::{Match, Query};
 
@@ -30,6 +33,9 @@ use super::query::{Match, Query};
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may take to be made; whoever asks has lost patience then.
 const MAKING_MAX: Duration = Duration::from_secs(4);
+/// How long a connection may be silent while questions wait. More than an upstream is given beside one that has refused: a name
+/// that nobody keeps takes as long.
+const SILENT_MAX: Duration = Duration::from_secs(2);
 /// Questions that a connection carries at once.
 const ACTIVE_MAX: usize = 1_024;
 /// How often a question waits for the others to leave, so many milliseconds each time.
@@ -42,13 +48,31 @@ type Exchange = DnsExchange<TokioRuntimeProvider>;
 #[derive(Clone)]
 struct Open {
     exchange: Exchange,
-    /// Answers that have come over it.
-    heard: Arc<AtomicU64>,
+    life: Arc<Life>,
+}
+
+/// What has come over a connection.
+#[derive(Default)]
+struct Life {
+    /// So many answers.
+    heard: AtomicU64,
+    /// Since when a question has been waiting, and nothing has come.
+    waiting_since: Mutex<Option<Instant>>,
 }
 
 impl Open {
     fn heard(&self) -> u64 {
-        self.heard.load(Ordering::Relaxed)
+        self.life.heard.load(Ordering::Relaxed)
+    }
+
+    fn waiting_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.life.waiting_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something has come.
+    fn hears(&self) {
+        self.life.heard.fetch_add(1, Ordering::Relaxed);
+        *self.waiting_since() = None;
     }
 }
 
@@ -134,7 +158,6 @@ impl Connection {
 
     /// Asks over the connection; where it has ended, or seems dead when `again` is told, over a new one.
     ///
-    /// Whoever stops waiting has a connection closed that nothing has come over meanwhile: it may lead nowhere any more.
     pub async fn ask(self: &Arc<Self>, query: &Query, again: &Notify) -> io::Result<Vec<u8>> {
         let reply = match self.opened() {
             Some(open) => self.ask_over_old(open, query, again).await,
@@ -172,7 +195,7 @@ impl Connection {
         let mut first = self.ask_over(&open, query).boxed();
         let reply = tokio::select! {
             reply = &mut first => match reply {
-                Err(_) => return self.ask_anew(&open, query).await,
+                Err(error) if !is_of_answer(&error) => return self.ask_anew(&open, query).await,
                 reply => reply,
             },
             heard = seems_dead => {
@@ -196,10 +219,14 @@ impl Connection {
     }
 
     async fn ask_over(&self, open: &Open, query: &Query) -> Result<Vec<u8>, NetError> {
-        let _closes = CloseUnlessHeard { connection: self, open, heard: open.heard() };
-        let reply = send(&open.exchange, query).await?;
-        open.heard.fetch_add(1, Ordering::Relaxed);
-        Ok(reply)
+        open.waiting_since().get_or_insert_with(Instant::now);
+        let _leaves = LeaveIfSilent { connection: self, open };
+        let reply = send(&open.exchange, query).await;
+        match &reply {
+            Err(error) if !is_of_answer(error) => self.close(open),
+            _ => open.hears(),
+        }
+        reply
     }
 
     fn links(&self) -> MutexGuard<'_, Links> {
@@ -212,7 +239,7 @@ impl Connection {
 
     /// Lets no more questions go over `old`.
     fn close(&self, old: &Open) {
-        self.links().open.take_if(|open| Arc::ptr_eq(&open.heard, &old.heard));
+        self.links().open.take_if(|open| Arc::ptr_eq(&open.life, &old.life));
     }
 
     /// Lets questions go over `old` again, which has just carried an answer, where there is no other.
@@ -242,7 +269,7 @@ impl Connection {
         let this = self.clone();
         tokio::spawn(async move {
             let made = timeout(MAKING_MAX, this.connect()).await.unwrap_or(Err(NetError::Timeout));
-            let made = made.map(|exchange| Open { exchange, heard: Arc::default() });
+            let made = made.map(|exchange| Open { exchange, life: Arc::default() });
             let mut links = this.links();
             links.making = None;
             if let Ok(open) = &made {
@@ -292,17 +319,20 @@ async fn send(exchange: &Exchange, query: &Query) -> Result<Vec<u8>, NetError> {
     }
 }
 
-/// Closes a connection that nothing has come over.
-struct CloseUnlessHeard<'a> {
-    connection: &'a Connection,
-    open: &'a Open,
-    /// Answers that had come before.
-    heard: u64,
+/// Whether an error is of this answer alone, and the connection good: the HTTP status, for which hickory has no error of its own.
+fn is_of_answer(error: &NetError) -> bool {
+    matches!(error, NetError::Msg(text) if text.starts_with("http unsuccessful code"))
 }
 
-impl Drop for CloseUnlessHeard<'_> {
+/// A question that goes over a connection, answered or given up.
+struct LeaveIfSilent<'a> {
+    connection: &'a Connection,
+    open: &'a Open,
+}
+
+impl Drop for LeaveIfSilent<'_> {
     fn drop(&mut self) {
-        if self.open.heard() == self.heard {
+        if self.open.waiting_since().is_some_and(|since| since.elapsed() >= SILENT_MAX) {
             self.connection.close(self.open);
         }
     }

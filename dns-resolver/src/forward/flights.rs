@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -151,10 +151,22 @@ impl Drop for Landing {
 }
 
 /// How many questions wait, in all and for each client.
+///
+/// A client has at most half as many places as are free (Choudhury and Hahne's dynamic thresholds): the more clients take all
+/// they can get, the less each of them gets.
 pub(super) struct Waiting {
     total_max: usize,
     client_max: usize,
     clients: Mutex<(usize, HashMap<IpAddr, usize>)>,
+}
+
+/// Who is counted as one client: an address; a /64, of which a host can take every address; all of this machine.
+fn client_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        address if address.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address => address,
+    }
 }
 
 /// A place among those that wait; dropping it gives it back.
@@ -170,10 +182,11 @@ impl Waiting {
 
     /// A place for a question of `client`; `None`: it, or all of them together, have too many.
     pub fn enter(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
-        let client = client.to_canonical();
+        let client = client_of(client);
         let mut clients = lock(&self.clients);
         let (total, each) = &mut *clients;
-        if *total >= self.total_max || each.get(&client).is_some_and(|count| *count >= self.client_max) {
+        let share = self.total_max.saturating_sub(*total).div_ceil(2).min(self.client_max);
+        if each.get(&client).copied().unwrap_or_default() >= share {
             return None;
         }
         *total += 1;
@@ -208,12 +221,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_on_its_way_is_bounded() {
         let flights = Arc::<Flights>::default();
-        let outside = |at: usize| Outside {
-            name: domain(&format!("n{at}.example")),
-            qtype: 1,
-            dnssec_ok: false,
-            checking_disabled: false,
-        };
+        let outside = |at: usize| Outside::of(domain(&format!("n{at}.example")), 1);
         for at in 0..WAITING_MAX {
             let question = outside(at);
             let share = flights.share(&question, || None, pending());
@@ -231,16 +239,47 @@ mod tests {
     #[test]
     fn places_are_bounded_in_all_and_for_each_client() {
         let waiting = Arc::new(Waiting::new(5, 2));
-        let client = |at: u8| IpAddr::from([127, 0, 0, at]);
-        let mapped: IpAddr = "::ffff:127.0.0.1".parse().unwrap();
+        let client = |at: u8| IpAddr::from([192, 0, 2, at]);
+        let mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
         let first = waiting.enter(client(1)).unwrap();
         let _second = waiting.enter(mapped).unwrap();
         assert!(waiting.enter(client(1)).is_none() && waiting.enter(mapped).is_none());
         let _others: Vec<_> = (2..5).map(|at| waiting.enter(client(at)).unwrap()).collect();
         assert!(waiting.enter(client(9)).is_none(), "all are taken");
         drop(first);
-        let again = waiting.enter(client(1)).unwrap();
+        assert!(waiting.enter(client(1)).is_none(), "it has as many as are free");
+        let again = waiting.enter(client(9)).unwrap();
         drop((again, _second, _others));
         assert!(lock(&waiting.clients).1.is_empty() && lock(&waiting.clients).0 == 0);
+    }
+
+    #[test]
+    fn a_host_with_many_addresses_is_one_client() {
+        for [first, second, other] in [
+            ["127.0.0.1", "127.9.9.9", "192.0.2.1"],
+            ["::1", "127.0.0.1", "::2"],
+            ["2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", "2001:db8:0:1::1"],
+        ] {
+            let waiting = Arc::new(Waiting::new(10, 1));
+            let enter = |address: &str| waiting.enter(address.parse().unwrap());
+            let _place = enter(first).unwrap();
+            assert!(enter(second).is_none() && enter(other).is_some(), "{first} {second} {other}");
+        }
+    }
+
+    #[test]
+    fn clients_that_take_all_they_can_get_leave_places_to_others() {
+        let waiting = Arc::new(Waiting::new(WAITING_MAX, WAITING_MAX));
+        let client = |at: u8| IpAddr::from([192, 0, 2, at]);
+        let mut taken = Vec::new();
+        loop {
+            let round: Vec<_> = (0..10).filter_map(|greedy| waiting.enter(client(greedy))).collect();
+            if round.is_empty() {
+                break;
+            }
+            taken.extend(round);
+        }
+        let own: Vec<_> = std::iter::from_fn(|| waiting.enter(client(200))).collect();
+        assert!((820..850).contains(&taken.len()) && own.len() > 50, "{} {}", taken.len(), own.len());
     }
 }

@@ -108,7 +108,7 @@ mod tests {
         let upstream = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         socket.connect(upstream.local_addr().unwrap()).await.unwrap();
-        let outside = Outside { name: domain("a.example"), qtype: 1, dnssec_ok: false, checking_disabled: false };
+        let outside = Outside::of(domain("a.example"), 1);
         let (query, again) = (Query::new(&outside).unwrap(), Notify::new());
         let (reply, ()) = tokio::join!(ask_over(&socket, &query, &again), async {
             let mut buffer = [0; 512];

@@ -4,7 +4,12 @@
 //! is a mark as well: most resolvers pass a name on as it is written, so a question that comes in as it went out has come
 //! round.
 
+use std::sync::Arc;
+
 use hickory_proto::rr::Name as DnsName;
+
+use super::delegation::Delegation;
+use super::told::is_inside;
 
 /// Bytes of a header.
 const HEADER_LEN: usize = 12;
@@ -24,6 +29,24 @@ pub(crate) struct Outside {
     pub dnssec_ok: bool,
     /// Whether what fails validation is wanted too (CD).
     pub checking_disabled: bool,
+    /// Whom it is asked of, where that is not the upstreams. Another delegation makes it another question: what the servers
+    /// of a name told is forgotten when its owner, or another, names others.
+    pub delegation: Option<Arc<Delegation>>,
+}
+
+impl Outside {
+    /// A question of upstreams, without signatures.
+    pub fn of(name: DnsName, qtype: u16) -> Self {
+        Self { name, qtype, dnssec_ok: false, checking_disabled: false, delegation: None }
+    }
+
+    /// Whether who is asked is believed about `owner`.
+    pub fn is_believed(&self, owner: &DnsName, tld: &str) -> bool {
+        match &self.delegation {
+            Some(delegation) => delegation.cut.zone_of(owner),
+            None => !is_inside(owner, tld),
+        }
+    }
 }
 
 /// A question as it goes out.
@@ -50,8 +73,9 @@ impl Query {
         let mut random = [0; 34];
         getrandom::fill(&mut random)?;
         let (id, mut bits) = random.split_at(2);
-        // RD, and AD: whether it is validated is of interest (RFC 6840 5.7).
-        let flags = [0x01, 0x20 | if question.checking_disabled { 0x10 } else { 0 }];
+        // RD, and AD: whether it is validated is of interest (RFC 6840 5.7). Who answers for a name is not to ask others.
+        let [recursion, validated] = if question.delegation.is_none() { [0x01, 0x20] } else { [0; 2] };
+        let flags = [recursion, validated | if question.checking_disabled { 0x10 } else { 0 }];
         let mut bytes = [id, &flags, &[0, 1, 0, 0, 0, 0, 0, 1]].concat();
         let (mut byte, mut left) = (0, 0);
         for label in question.name.iter() {
@@ -127,7 +151,7 @@ mod tests {
     use crate::fake::{domain, number};
 
     fn outside(name: &str, rtype: &str) -> Outside {
-        Outside { name: domain(name), qtype: number(rtype), dnssec_ok: true, checking_disabled: false }
+        Outside { dnssec_ok: true, ..Outside::of(domain(name), number(rtype)) }
     }
 
     #[test]

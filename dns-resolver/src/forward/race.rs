@@ -19,7 +19,7 @@ use super::cache::FAILURE_TTL;
 use super::query::{Outside, Query};
 use super::server::{Server, is_of_this_machine};
 use super::told::Told;
-use super::{Failure, Forwarded, Forwarder, SOCKETS_MAX};
+use super::{Failure, Forwarded, Forwarder};
 use crate::extended::ExtendedError;
 
 /// How long a question is worked on.
@@ -31,8 +31,6 @@ const QUERIES_EACH: usize = 3;
 /// How long an upstream that has done well is waited for when another has said that it cannot help: a name that nobody keeps
 /// takes longer than the answers by which patience is measured.
 const LAST_HOPE: Duration = Duration::from_millis(1_500);
-/// A question that has a socket has another for as long as more than so many are free.
-const SOCKETS_SPARE: usize = SOCKETS_MAX / 2;
 
 /// An upstream that has not answered yet.
 struct Asked<'s> {
@@ -146,7 +144,7 @@ impl Forwarder {
 
     /// A socket for a question that has one.
     fn another_socket(&self) -> Option<SemaphorePermit<'_>> {
-        if self.sockets.available_permits() > SOCKETS_SPARE { self.sockets.try_acquire().ok() } else { None }
+        if self.sockets.available_permits() > self.sockets_spare { self.sockets.try_acquire().ok() } else { None }
     }
 
     /// One question to one upstream; `again`: when it is to be asked once more.
@@ -190,6 +188,7 @@ impl Forwarder {
         };
         let problem = |error: &dyn std::fmt::Display| {
             tracing::debug!(upstream = %server.upstream, name = %question.name, %error, "no answer");
+            server.note(error.to_string());
             Failure::Unreachable
         };
         let reply = reply.map_err(|error| {
@@ -200,7 +199,15 @@ impl Forwarder {
         if reading.is_truncated {
             return Err(problem(&"it does not fit"));
         }
+        let delegation = question.delegation.as_deref();
+        let is_lame = |delegation| !reading.is_authoritative && reading.told.is_lame(question, delegation, tld);
+        if delegation.is_some_and(is_lame) {
+            return Err(problem(&"it does not answer for the name"));
+        }
         server.answered(asked_at.elapsed());
+        if !is_conclusive(reading.told.rcode) {
+            server.note(format!("it says {}", reading.told.rcode));
+        }
         Ok(reading.told)
     }
 

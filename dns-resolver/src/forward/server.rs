@@ -1,6 +1,7 @@
 //! One upstream: its connection, how it has done so far, and whether it leads back to us.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ const PATIENCE_MAX: Duration = Duration::from_millis(400);
 /// How long an upstream is asked last after it failed once; twice as long each time, up to the second.
 const AWAY_MIN: Duration = Duration::from_secs(1);
 const AWAY_MAX: Duration = Duration::from_secs(30);
+/// Failures in a row of which the log tells, once: single packets get lost.
+const FAILURES_TOLD: u32 = 3;
 /// How long an upstream that asked us what we asked it is not asked at all.
 const LOOPING: Duration = Duration::from_secs(30);
 /// Names that have to come round from its address within so long before it is taken to: one alone may have been guessed by a client
@@ -32,6 +35,8 @@ const ROUNDS_WITHIN: Duration = Duration::from_secs(10);
 pub(super) struct Server {
     pub upstream: Upstream,
     connection: Option<Arc<Connection>>,
+    /// Whether it was chosen here, and not by the owner of a name.
+    is_chosen: bool,
     health: Mutex<Health>,
 }
 
@@ -40,6 +45,8 @@ struct Health {
     /// How long its answers take, smoothed (RFC 6298).
     rtt: Option<Duration>,
     failures: u32,
+    /// Why it failed last, if it said anything.
+    reason: Option<String>,
     away_until: Option<Instant>,
     looping_until: Option<Instant>,
     /// Names that came round lately, and when.
@@ -57,7 +64,12 @@ impl Server {
             };
             Some(Arc::new(Connection::new(upstream.addr, name.clone(), kind, trust.clone())))
         });
-        Self { upstream, connection, health: Mutex::default() }
+        Self { upstream, connection, is_chosen: true, health: Mutex::default() }
+    }
+
+    /// A server that names are delegated to.
+    pub fn of_names(addr: SocketAddr) -> Self {
+        Self { is_chosen: false, ..Self::new(Upstream { addr, transport: Transport::Udp }, None) }
     }
 
     /// The upstream's message, which replies to `query`. When `again` is told, what was sent may be lost, and a connection
@@ -82,23 +94,38 @@ impl Server {
 
     /// It has answered, after so long.
     pub fn answered(&self, after: Duration) {
-        self.with_health(|health| {
+        let was_gone = self.with_health(|health| {
             health.rtt = Some(health.rtt.map_or(after, |rtt| (rtt * 7 + after) / 8));
-            (health.failures, health.away_until) = (0, None);
+            health.away_until = None;
+            std::mem::take(&mut health.failures) >= FAILURES_TOLD && self.is_chosen
         });
+        if was_gone {
+            tracing::info!(upstream = %self.upstream, "the upstream answers again");
+        }
+    }
+
+    /// Why there will be no answer, for the log when it [`Server::failed`].
+    pub fn note(&self, reason: String) {
+        self.with_health(|health| health.reason = Some(reason));
     }
 
     /// It has not answered, or with an error of its own. While it is asked last it fails no more: that many questions lost to
     /// it at once says no more than that one did.
     pub fn failed(&self, now: Instant) {
-        self.with_health(|health| {
+        let told = self.with_health(|health| {
+            let reason = health.reason.take();
             if health.away_until.is_some_and(|until| now < until) {
-                return;
+                return None;
             }
             let away = AWAY_MIN.saturating_mul(1 << health.failures.min(8)).min(AWAY_MAX);
-            health.failures += 1;
+            health.failures = health.failures.saturating_add(1);
             health.away_until = Some(now + away);
+            (self.is_chosen && health.failures == FAILURES_TOLD)
+                .then(|| reason.unwrap_or_else(|| "it is silent".to_owned()))
         });
+        if let Some(reason) = told {
+            tracing::warn!(upstream = %self.upstream, reason, "the upstream has failed several times; it is asked last until it answers");
+        }
     }
 
     /// Somebody asks us about `name` as we have asked it.

@@ -3,6 +3,7 @@
 //! Records are read one by one and kept in wire form, every type as it came, so that a client that validates finds what it
 //! needs. What is left out: whatever is said about our own domain, in any section; what is not of class IN; and in the answer
 //! whatever the question does not lead to. An answer that leads into our domain ends there: the zone knows how it goes on.
+//! Whom a name of ours is delegated to is believed about what is below it, and nothing else.
 
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::Name as DnsName;
@@ -37,7 +38,7 @@ pub(crate) struct Told {
     pub authority: Vec<Rr>,
     pub additional: Vec<Rr>,
     pub errors: Vec<ExtendedError>,
-    /// The name in our domain that the answer leads to.
+    /// The name that the answer leads to, and who told it is not asked about: of an upstream one in our domain.
     pub leads_to: Option<DnsName>,
     /// Seconds it may be kept; 0: not at all.
     pub ttl: u32,
@@ -49,6 +50,8 @@ pub(super) struct Reading {
     pub told: Told,
     /// Whether it must be asked for again over TCP (TC).
     pub is_truncated: bool,
+    /// AA.
+    pub is_authoritative: bool,
 }
 
 /// Whether `name` is our domain or below it, in any case.
@@ -93,7 +96,7 @@ impl Told {
                     if record.rtype == OPT {
                         rcode_high = record.ttl.to_be_bytes()[0];
                         told.errors = errors(&record.rdata);
-                    } else if !is_inside(&record.owner, tld) {
+                    } else if question.is_believed(&record.owner, tld) {
                         section.push(record);
                     }
                 }
@@ -103,17 +106,17 @@ impl Told {
         told.rcode = ResponseCode::from(rcode_high, low & 0x0f);
         told.keep_the_chain(question, tld);
         told.ttl = told.lifetime(question);
-        Ok(Reading { told, is_truncated })
+        Ok(Reading { told, is_truncated, is_authoritative: flags & 0x0400 != 0 })
     }
 
-    /// Leaves in the answer what the question leads to, as far as our domain.
+    /// Leaves in the answer what the question leads to, as far as whoever told it is believed.
     fn keep_the_chain(&mut self, question: &Outside, tld: &str) {
         let mut chain = vec![question.name.clone()];
         while chain.len() <= LINKS_MAX && !matches!(question.qtype, rtype::CNAME | rtype::ANY) {
             let last = chain.last();
             let link = self.answer.iter().find(|rr| rr.rtype == rtype::CNAME && Some(&rr.owner) == last);
             let Some(next) = link.and_then(|rr| target(&rr.rdata)).map(|next| next.to_lowercase()) else { break };
-            if is_inside(&next, tld) {
+            if !question.is_believed(&next, tld) {
                 self.leads_to = Some(next);
                 break;
             }

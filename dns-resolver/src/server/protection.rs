@@ -170,6 +170,40 @@ async fn above_the_rate_no_kind_of_question_is_left_without_a_word() {
     }
 }
 
+/// RFC 7873 5.4: a question for a cookie alone is one as well.
+#[tokio::test]
+async fn above_the_rate_who_asks_for_a_cookie_alone_is_told() {
+    let config = Config { rate_limit: 1, rate_limit_exempt: Vec::new(), ..refusing() };
+    let server = start_with(zone(), config).await;
+    let alone = |cookie: &[u8]| {
+        let mut sent = with_option("p2p. A", 10, cookie);
+        // Without the question: its name of 5 bytes, type and class.
+        sent.drain(12..21);
+        sent[5] = 0;
+        sent
+    };
+    let socket = client(&server).await;
+    let cookie = loop {
+        for _ in 0..3 {
+            socket.send(&alone(&[7; 8])).await.unwrap();
+        }
+        let got = receive(&socket).await;
+        assert_eq!(got[4..6], [0, 0]);
+        let got = message(&got);
+        assert!(got.queries.is_empty() && !got.metadata.truncation);
+        if u16::from(got.metadata.response_code) == 23 {
+            break option(&got, 10).unwrap();
+        }
+    };
+    let socket = client(&server).await;
+    for _ in 0..20 {
+        socket.send(&alone(&cookie)).await.unwrap();
+        let got = message(&receive(&socket).await);
+        assert_eq!(got.metadata.response_code, ResponseCode::NoError);
+        assert_eq!(option(&got, 10), Some(cookie.clone()));
+    }
+}
+
 /// Who asks and never reads is parted from when another needs the place, and does not hold up the end.
 #[tokio::test]
 async fn who_does_not_read_gives_way() {
@@ -220,8 +254,9 @@ async fn connections_are_bounded_and_the_idle_give_way() {
     }
     // All are of one network.
     let mut more = TcpStream::connect(at).await.unwrap();
-    assert!(is_closed(&mut more).await);
-    for stream in &mut first {
+    assert_eq!(message(&tcp(&mut more, &sent).await).answers.len(), 1);
+    assert!(is_closed(&mut first[0]).await);
+    for stream in &mut first[1..] {
         assert_eq!(message(&tcp(stream, &sent).await).answers.len(), 1);
     }
     drop(first);
@@ -237,6 +272,19 @@ async fn connections_are_bounded_and_the_idle_give_way() {
     assert_eq!(message(&tcp(&mut newest, &sent).await).answers.len(), 1);
     assert!(is_closed(&mut idle).await);
     assert_eq!(message(&tcp(&mut busy, &sent).await).answers.len(), 1);
+}
+
+/// Messages of no bytes are no queries, and keep no place.
+#[tokio::test]
+async fn messages_without_a_header_end_the_connection() {
+    let server = start(zone()).await;
+    let sent = query(1, "alice.p2p. A", None);
+    for message_of in [0, 11] {
+        let mut stream = TcpStream::connect(server.local_addrs()[0]).await.unwrap();
+        assert_eq!(message(&tcp(&mut stream, &sent).await).answers.len(), 1);
+        stream.write_all(&[0, message_of]).await.unwrap();
+        assert!(is_closed(&mut stream).await, "{message_of}");
+    }
 }
 
 /// Whoever sends nothing, or byte by byte without end, is parted from; many queries at once are all answered.

@@ -1,9 +1,10 @@
-//! TCP that also connects to link-local IPv6 addresses: those of a cable or a Wi-Fi on which nobody hands out others.
+//! TCP that also connects to link-local IPv6 addresses: those of a cable or a Wi-Fi on which nobody hands out others. And that
+//! notices that somebody else listens already, which libp2p, for whom ports are there to be shared, does not.
 //!
 //! Such an address does not say on which interface it is, and neither does whoever found it: all are tried at once.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddrV6};
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -13,6 +14,7 @@ use libp2p::core::Transport;
 use libp2p::core::transport::{DialOpts, ListenerId, TransportError, TransportEvent};
 use libp2p::multiaddr::Protocol;
 use libp2p::tcp::tokio::{TcpStream, Transport as Tcp};
+use socket2::{Domain, Socket, Type};
 
 /// libp2p's TCP, which knows no interfaces, around link-local addresses.
 pub(super) struct LinkLocal(pub(super) Tcp);
@@ -24,6 +26,9 @@ impl Transport for LinkLocal {
     type Dial = <Tcp as Transport>::Dial;
 
     fn listen_on(&mut self, id: ListenerId, address: Multiaddr) -> Result<(), TransportError<io::Error>> {
+        if let Some(at) = listener(&address) {
+            is_free(at).map_err(TransportError::Other)?;
+        }
         self.0.listen_on(id, address)
     }
 
@@ -44,6 +49,28 @@ impl Transport for LinkLocal {
     ) -> Poll<TransportEvent<Self::ListenerUpgrade, io::Error>> {
         Pin::new(&mut self.0).poll(context)
     }
+}
+
+fn listener(address: &Multiaddr) -> Option<SocketAddr> {
+    let mut parts = address.iter();
+    match (parts.next()?, parts.next()?) {
+        (Protocol::Ip4(ip), Protocol::Tcp(port)) => Some((ip, port).into()),
+        (Protocol::Ip6(ip), Protocol::Tcp(port)) => Some((ip, port).into()),
+        _ => None,
+    }
+}
+
+/// Listens for a moment without sharing the port. Errors: another does, or it is not ours to listen there.
+fn is_free(at: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(at), Type::STREAM, None)?;
+    if at.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Connections of a node that has just ended are no listener.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&at.into())?;
+    socket.listen(1)
 }
 
 fn link_local(address: &Multiaddr) -> Option<(Ipv6Addr, u16)> {
@@ -80,6 +107,22 @@ fn interfaces() -> io::Result<Vec<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_that_somebody_shares_is_not_free() {
+        for ip in ["127.0.0.1", "::1"] {
+            let any: SocketAddr = (ip.parse::<std::net::IpAddr>().unwrap(), 0).into();
+            let other = Socket::new(Domain::for_address(any), Type::STREAM, None).unwrap();
+            #[cfg(unix)]
+            other.set_reuse_port(true).unwrap();
+            other.bind(&any.into()).unwrap();
+            other.listen(1).unwrap();
+            let at = other.local_addr().unwrap().as_socket().unwrap();
+            assert_eq!(is_free(at).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+            drop(other);
+            is_free(at).unwrap();
+        }
+    }
 
     #[test]
     fn what_is_on_a_link_alone() {

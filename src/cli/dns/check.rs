@@ -14,7 +14,8 @@ use tokio::time::timeout;
 use super::super::client::{NODE_FILE, NodeClient, NodeFile};
 use super::super::{CliError, Output, Tone};
 use super::links::{
-    Heard, Link, State, addresses, asks_node, node_dns, node_passes_on, programs, resolver, same_answer, serial,
+    Heard, Link, State, addresses, asks_node, node_dns, node_has, node_passes_on, programs, resolver, same_answer,
+    serial,
 };
 use super::query::full_name;
 use super::random_id;
@@ -80,6 +81,10 @@ impl Check {
                 let name = self.ordinary.to_ascii();
                 self.links.push(node_passes_on(server, name.trim_end_matches('.'), &ordinary));
                 answer = hear(server, Transport::Udp, &self.question(&self.name, RecordType::A)).await?;
+                if args.name.is_some() {
+                    let name = self.name.to_ascii();
+                    self.links.push(node_has(server, name.trim_end_matches('.'), &answer));
+                }
                 let v6 = hear(server, Transport::Udp, &self.question(&self.name, RecordType::AAAA)).await?;
                 known = [&answer, &v6].into_iter().flatten().flat_map(addresses).collect();
             }

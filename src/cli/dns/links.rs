@@ -10,6 +10,10 @@ use serde::Serialize;
 use super::query::extended_errors;
 use crate::dns_client::rcode_text;
 
+/// An ordinary name is one that is there.
+const NO_SUCH_NAME: &str = "if there is such a name, the servers behind do not say what is so: of a captive portal, or of a \
+                            network without the Internet? If there is none, say another with --ordinary";
+
 /// What was heard: an answer, or why there is none.
 pub(super) type Heard = Result<Message, String>;
 
@@ -102,15 +106,32 @@ pub(super) fn node_passes_on(server: SocketAddr, ordinary: &str, heard: &Heard) 
         Err(why) => return Link::broken(link, why.clone(), "see the node's log"),
     };
     match message.metadata.response_code {
-        ResponseCode::NoError | ResponseCode::NXDomain => {
-            Link::ok(link, format!("{}: it passes names on", status(message)))
-        }
+        ResponseCode::NoError => Link::ok(link, format!("{}: it passes names on", status(message))),
+        ResponseCode::NXDomain => Link::broken(link, status(message), NO_SUCH_NAME),
         ResponseCode::Refused => Link::ok(link, "REFUSED: it answers for its own domain alone"),
         _ => Link::broken(
             link,
             status(message),
             "the servers that the node passes names on to do not answer: see its log",
         ),
+    }
+}
+
+/// What the node says of a name that somebody wants to reach.
+pub(super) fn node_has(server: SocketAddr, name: &str, heard: &Heard) -> Link {
+    let link = format!("{name} at {server}");
+    match heard {
+        Err(why) => Link::broken(link, why.clone(), "see the node's log"),
+        Ok(message) => match message.metadata.response_code {
+            ResponseCode::NoError if addresses(message).is_empty() => Link::ok(link, status(message)),
+            ResponseCode::NoError => Link::ok(link, list(&addresses(message))),
+            ResponseCode::NXDomain => {
+                let fix = "the node knows no such name: `dotp2p name show` says whether it is registered, and its records \
+                           whether there is something below it";
+                Link::broken(link, status(message), fix)
+            }
+            _ => Link::broken(link, status(message), "see the node's log"),
+        },
     }
 }
 
@@ -122,7 +143,7 @@ pub(super) fn resolver(server: SocketAddr, ordinary: &str, heard: &Heard) -> Lin
         Ok(message) => match message.metadata.response_code {
             ResponseCode::NoError if !message.answers.is_empty() => Link::ok(link, format!("resolves {ordinary}")),
             ResponseCode::NoError => Link::ok(link, format!("answers; {ordinary} has no address")),
-            ResponseCode::NXDomain => Link::ok(link, format!("answers; there is no {ordinary}")),
+            ResponseCode::NXDomain => Link::broken(link, format!("{ordinary}: {}", status(message)), NO_SUCH_NAME),
             _ => {
                 let fix = format!(
                     "the resolver reaches no server for {ordinary}: look at its upstream servers, and at its log"

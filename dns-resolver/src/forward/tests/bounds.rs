@@ -12,10 +12,11 @@ use tokio::task::yield_now;
 
 use super::*;
 use crate::fake::domain;
+use crate::forward::config::SOCKETS;
 use crate::forward::upstream::Upstream;
 
 fn outside(name: &str) -> Outside {
-    Outside { name: domain(name), qtype: 1, dnssec_ok: false, checking_disabled: false }
+    Outside::of(domain(name), 1)
 }
 
 /// Does `work`, which must not go round without anything having happened.
@@ -106,7 +107,7 @@ async fn questions_wait_for_a_socket_and_are_answered() {
     let config = Config { to: upstream.local_addr().unwrap().to_string().parse().unwrap(), ..Config::default() };
     let world = World::new(&config);
     let packets: Vec<Vec<u8>> = (0..300).map(|at| query(&format!("n{at}.example A"), "r")).collect();
-    let clients = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
+    let clients = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
     let all = join_all(
         packets.iter().zip(clients.iter().cycle()).map(|(packet, client)| world.packet(packet, client, Protocol::Udp)),
     );
@@ -124,7 +125,7 @@ async fn questions_wait_for_a_socket_and_are_answered() {
                     }
                 }
             }
-            assert!(waiting.len() <= SOCKETS_MAX, "{} sockets at once", waiting.len());
+            assert!(waiting.len() <= SOCKETS, "{} sockets at once", waiting.len());
             answered += waiting.len();
             for (query, from) in waiting {
                 let name = Message::from_vec(&query).unwrap().queries[0].name().to_lowercase().to_string();
@@ -141,7 +142,7 @@ async fn who_gets_no_socket_in_time_is_told_so_and_no_upstream_is_blamed() {
     let upstreams = [FakeUpstream::saying(0, ["b.example 60 A 192.0.2.1", "", ""]).await, FakeUpstream::silent().await];
     let world = World::new(&to(&[&upstreams[0], &upstreams[1]]));
     let sockets = &world.forwarder.as_ref().unwrap().sockets;
-    let all = sockets.acquire_many(u32::try_from(SOCKETS_MAX).unwrap()).await.unwrap();
+    let all = sockets.acquire_many(u32::try_from(SOCKETS).unwrap()).await.unwrap();
     let got = world.ask("a.example A", "r").await;
     assert_eq!(errors(&got), [(0, "too many questions wait for upstream resolvers".to_owned())]);
     assert_eq!(world.counts().sent, 0);
@@ -157,7 +158,7 @@ async fn without_sockets_to_spare_the_next_upstream_gets_that_of_the_silent_one(
     let silent = FakeUpstream::silent().await;
     let world = World::new(&to(&[&silent, &good]));
     let forwarder = world.forwarder.as_ref().unwrap();
-    let others = forwarder.sockets.acquire_many(u32::try_from(SOCKETS_MAX - 1).unwrap()).await.unwrap();
+    let others = forwarder.sockets.acquire_many(u32::try_from(SOCKETS - 1).unwrap()).await.unwrap();
     let before = Instant::now();
     let (first, second) = tokio::join!(world.line("a.example A", "r"), world.line("b.example A", "r"));
     assert_eq!(first, "NOERROR rd ra | a.example. 60 IN A 192.0.2.1");
@@ -165,12 +166,12 @@ async fn without_sockets_to_spare_the_next_upstream_gets_that_of_the_silent_one(
     assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
     assert_eq!(silent.came().len(), 1, "who waited for the socket knows who is silent");
     drop(others);
-    assert_eq!(forwarder.sockets.available_permits(), SOCKETS_MAX);
+    assert_eq!(forwarder.sockets.available_permits(), SOCKETS);
 }
 
 #[tokio::test]
 async fn a_client_whose_questions_nobody_answers_leaves_sockets_to_others() {
-    let (asks, free) = (Arc::new(OnceLock::<Arc<Forwarder>>::new()), Arc::new(AtomicUsize::new(SOCKETS_MAX)));
+    let (asks, free) = (Arc::new(OnceLock::<Arc<Forwarder>>::new()), Arc::new(AtomicUsize::new(SOCKETS)));
     let silent = || {
         let (asks, free) = (asks.clone(), free.clone());
         FakeUpstream::start(move |_, _| {
@@ -188,7 +189,7 @@ async fn a_client_whose_questions_nobody_answers_leaves_sockets_to_others() {
     assert_eq!(names.len(), WAITING_PER_CLIENT, "all have been asked");
     // Each question has one, and some have a second until half are in use.
     let least = free.load(Ordering::SeqCst);
-    assert!((SOCKETS_MAX / 2 - WAITING_PER_CLIENT..SOCKETS_MAX).contains(&least), "{least} free");
+    assert!((SOCKETS / 2 - WAITING_PER_CLIENT..SOCKETS).contains(&least), "{least} free");
 }
 
 #[tokio::test]

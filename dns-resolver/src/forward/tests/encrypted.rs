@@ -52,14 +52,19 @@ struct Encrypted {
     may: Arc<Semaphore>,
 }
 
-async fn start(is_https: bool) -> Encrypted {
+/// A certificate, and the folder that has it in a file.
+fn certificate() -> (Arc<dyn ResolvesServerCert>, tempfile::TempDir) {
     let made = rcgen::generate_simple_self_signed(vec![NAME.to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ca.pem"), made.cert.pem()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(made.key_pair.serialize_pem().as_bytes()).unwrap();
     let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
     let certificate = CertifiedKey::new(vec![CertificateDer::from(made.cert.der().to_vec())], key);
-    let resolver: Arc<dyn ResolvesServerCert> = Arc::new(SingleCertAndKey::from(certificate));
+    (Arc::new(SingleCertAndKey::from(certificate)), folder)
+}
+
+async fn start(is_https: bool) -> Encrypted {
+    let (resolver, folder) = certificate();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (addr, came) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
     let may = Arc::new(Semaphore::new(0));
@@ -279,4 +284,93 @@ async fn a_connection_that_dies_after_another_answer_is_made_again() {
     });
     assert_eq!((slow.as_str(), wire.made()), (SLOW, 2));
     assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+}
+
+/// Beside an upstream over HTTPS one that answers at once, whom the slow names are asked when that has been waited for.
+async fn beside_another() -> (Encrypted, Wire, World) {
+    let upstream = start(true).await;
+    let wire = Wire::to(upstream.addr).await;
+    let other = FakeUpstream::start(|_, query| {
+        let name = Message::from_vec(query).unwrap().queries[0].name().to_lowercase().to_string();
+        vec![reply(query, 0, [&format!("{} 0 A 192.0.2.99", name.trim_end_matches('.')), "", ""])]
+    })
+    .await;
+    let config = Config {
+        to: format!("https://{}/dns-query#{NAME},{}", wire.addr, other.addr).parse().unwrap(),
+        ca_file: Some(upstream.folder.path().join("ca.pem")),
+        ..Config::default()
+    };
+    let world = World::new(&config);
+    assert_eq!(world.line("a.example A", "r").await, "NOERROR rd ra | a.example. 0 IN A 192.0.2.1");
+    (upstream, wire, world)
+}
+
+#[tokio::test]
+async fn a_slow_name_that_another_answers_leaves_the_connection_open() {
+    let (_upstream, wire, world) = beside_another().await;
+    for name in ["b", "c", "d"] {
+        assert_eq!(world.line("slow.example A", "r").await, "NOERROR rd ra | slow.example. 0 IN A 192.0.2.99");
+        world.pass(60);
+        assert_eq!(
+            world.line(&format!("{name}.example A"), "r").await,
+            format!("NOERROR rd ra | {name}.example. 0 IN A 192.0.2.1")
+        );
+        assert_eq!(wire.made(), 1, "over the same");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_died_is_left_though_another_answers() {
+    let (_upstream, wire, world) = beside_another().await;
+    wire.dies();
+    let before = Instant::now();
+    while world.line("b.example A", "r").await.ends_with(".99") {
+        world.pass(60);
+        assert!(before.elapsed() < DEADLINE);
+    }
+    assert_eq!(wire.made(), 2);
+}
+
+/// An HTTPS server without any word but a status; gives how many connections and requests there were.
+async fn saying_status(status: http::StatusCode) -> (SocketAddr, tempfile::TempDir, [Arc<AtomicUsize>; 2]) {
+    let (resolver, folder) = certificate();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = versions.with_no_client_auth().with_cert_resolver(resolver);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (addr, counts) = (listener.local_addr().unwrap(), [(); 2].map(|()| Arc::<AtomicUsize>::default()));
+    let [connections, requests] = counts.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            connections.fetch_add(1, Ordering::SeqCst);
+            let (acceptor, requests) = (acceptor.clone(), requests.clone());
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(acceptor.accept(stream).await.unwrap()).await.unwrap();
+                while let Some(Ok((_, mut answer))) = connection.accept().await {
+                    requests.fetch_add(1, Ordering::SeqCst);
+                    let response = http::Response::builder().status(status).body(()).unwrap();
+                    answer.send_response(response, true).unwrap();
+                }
+            });
+        }
+    });
+    (addr, folder, counts)
+}
+
+/// Who is told that it asks too much does not ask twice as much.
+#[tokio::test]
+async fn a_status_neither_ends_the_connection_nor_is_asked_for_again() {
+    let (addr, folder, [connections, requests]) = saying_status(http::StatusCode::TOO_MANY_REQUESTS).await;
+    let config = Config {
+        to: format!("https://{addr}/dns-query#{NAME}").parse().unwrap(),
+        ca_file: Some(folder.path().join("ca.pem")),
+        ..Config::default()
+    };
+    let world = World::new(&config);
+    for name in ["a", "b", "c"] {
+        assert_eq!(world.line(&format!("{name}.example A"), "r").await, "SERVFAIL rd ra ede=23");
+    }
+    assert_eq!([&connections, &requests].map(|count| count.load(Ordering::SeqCst)), [1, 3]);
 }

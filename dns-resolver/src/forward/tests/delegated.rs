@@ -1,0 +1,197 @@
+//! Names with servers of their own, for a client that wants the answer.
+
+use std::collections::HashMap;
+
+use super::*;
+use crate::answer::Rr;
+use crate::fake::{domain, wire};
+
+/// The zone, an upstream, and servers of names at 192.0.2.53, .54 and so on.
+struct Delegated {
+    world: World,
+    upstream: FakeUpstream,
+    servers: Vec<FakeUpstream>,
+}
+
+/// What a server says: of a name in lower case and its type, the header's AA and rcode, and the sections.
+type Says = fn(&str) -> (bool, u8, [&'static str; 3]);
+
+async fn saying(says: Says) -> FakeUpstream {
+    FakeUpstream::start(move |_, query| {
+        let message = Message::from_vec(query).unwrap();
+        let question = &message.queries[0];
+        let (is_authoritative, rcode, sections) =
+            says(&format!("{}{}", question.name().to_lowercase(), question.query_type()));
+        let mut reply = reply(query, rcode, sections);
+        reply[2] |= if is_authoritative { 4 } else { 0 };
+        vec![reply]
+    })
+    .await
+}
+
+const NOTHING: Says = |_| (true, 3, [""; 3]);
+
+impl Delegated {
+    async fn new(servers: &[Says]) -> Self {
+        let upstream = saying(|question| match question {
+            "www.example.A" => (false, 0, ["www.example 60 A 192.0.2.1", "", ""]),
+            "ns.example.A" => (false, 0, ["ns.example 60 A 192.0.2.53", "", ""]),
+            "in.example.A" => (false, 0, ["in.example 60 CNAME www.carol.p2p.", "", ""]),
+            _ => (false, 0, ["", "example 60 SOA 60", ""]),
+        })
+        .await;
+        let mut all = Vec::new();
+        for says in servers {
+            all.push(saying(*says).await);
+        }
+        let zone = FakeZone::default()
+            .with("alice", "@ A 192.0.2.7\nto CNAME www.carol.p2p.")
+            .with("carol", "@ NS ns\nns A 192.0.2.53")
+            .with("two", "sub NS ns1.sub\nsub NS ns2.sub\nns1.sub A 192.0.2.53\nns2.sub A 192.0.2.54")
+            .with("away", "@ NS ns.example.")
+            .with("here", "@ NS ns\nns A 127.0.0.1");
+        let at = (53..).zip(&all).map(|(last, server)| (IpAddr::from([192, 0, 2, last]), server.addr));
+        let at: HashMap<_, _> = at.collect();
+        let reach = Box::new(move |ip| at.get(&ip).copied());
+        let world = World::reaching(zone, &to(&[&upstream]), Vec::new(), None, reach);
+        Self { world, upstream, servers: all }
+    }
+}
+
+const CAROL: Says = |question| match question {
+    "www.carol.p2p.A" => (true, 0, ["www.carol.p2p 60 A 198.51.100.1", "", ""]),
+    "out.carol.p2p.A" => (true, 0, ["out.carol.p2p 60 CNAME www.example.\nwww.example 60 A 203.0.113.66", "", ""]),
+    "in.carol.p2p.A" => (true, 0, ["in.carol.p2p 60 CNAME alice.p2p.\nalice.p2p 60 A 203.0.113.66", "", ""]),
+    "bad.carol.p2p.A" => (
+        true,
+        0,
+        [
+            "bad.carol.p2p 60 A 198.51.100.2\nalice.p2p 60 A 203.0.113.66",
+            "p2p 60 NS evil.example.",
+            "alice.p2p 60 A 203.0.113.66",
+        ],
+    ),
+    "none.carol.p2p.A" => (true, 3, ["", "carol.p2p 60 SOA 60", ""]),
+    "www.away.p2p.A" => (true, 0, ["www.away.p2p 60 A 198.51.100.3", "", ""]),
+    "x.deep.carol.p2p.A" => {
+        (false, 0, ["", "deep.carol.p2p 60 NS ns.deep.carol.p2p.", "ns.deep.carol.p2p 60 A 192.0.2.54"])
+    }
+    "x.loop.carol.p2p.A" => (false, 0, ["", "carol.p2p 60 NS ns.carol.p2p.", "ns.carol.p2p 60 A 192.0.2.53"]),
+    _ => (true, 0, ["", "carol.p2p 60 SOA 60", ""]),
+};
+
+#[tokio::test]
+async fn a_delegated_name_is_resolved_for_who_wants_that() {
+    let there = Delegated::new(&[CAROL]).await;
+    let world = &there.world;
+    assert_eq!(world.line("www.carol.p2p A", "r").await, "NOERROR rd ra | www.carol.p2p. 60 IN A 198.51.100.1");
+    assert_eq!(world.line("WWW.Carol.p2p A", "r").await, "NOERROR rd ra | WWW.Carol.p2p. 60 IN A 198.51.100.1");
+    assert!(world.line("none.carol.p2p A", "r").await.starts_with("NXDOMAIN rd ra | carol.p2p. 60 IN SOA "));
+    assert!(world.line("carol.p2p AAAA", "r").await.starts_with("NOERROR rd ra | carol.p2p. 60 IN SOA "));
+    let alias = "NOERROR aa rd ra | to.alice.p2p. 60 IN CNAME www.carol.p2p. | www.carol.p2p. 60 IN A 198.51.100.1";
+    assert_eq!(world.line("to.alice.p2p A", "r").await, alias);
+    // Once each, without RD, and nobody else.
+    let came = there.servers[0].came();
+    assert_eq!(there.servers[0].names(), ["www.carol.p2p.", "none.carol.p2p.", "carol.p2p."]);
+    assert!(came.iter().all(|(_, query)| query[2] & 1 == 0));
+    assert_eq!(there.upstream.names(), [""; 0]);
+    // Who asks without RD, or is nobody's concern, goes there himself.
+    let referral = "NOERROR ra | carol.p2p. 60 IN NS ns.carol.p2p. | ns.carol.p2p. 60 IN A 192.0.2.53";
+    assert_eq!(world.line("www.carol.p2p A", "").await, referral);
+    let stranger = world.packet(&query("www.carol.p2p A", "r"), "203.0.113.9", Protocol::Udp).await;
+    assert_eq!(line(&stranger), referral.replace("ra", "rd"));
+}
+
+#[tokio::test]
+async fn what_a_delegated_name_leads_to_is_asked_where_it_belongs() {
+    let there = Delegated::new(&[CAROL]).await;
+    let out = "NOERROR rd ra | out.carol.p2p. 60 IN CNAME www.example. | www.example. 60 IN A 192.0.2.1";
+    assert_eq!(there.world.line("out.carol.p2p A", "r").await, out);
+    assert_eq!(there.upstream.names(), ["www.example."]);
+    let into = "NOERROR rd ra | in.carol.p2p. 60 IN CNAME alice.p2p. | alice.p2p. 60 IN A 192.0.2.7";
+    assert_eq!(there.world.line("in.carol.p2p A", "r").await, into);
+    let from = "NOERROR rd ra | in.example. 60 IN CNAME www.carol.p2p. | www.carol.p2p. 60 IN A 198.51.100.1";
+    assert_eq!(there.world.line("in.example A", "r").await, from);
+    let bad = there.world.line("bad.carol.p2p A", "r").await;
+    assert_eq!(bad, "NOERROR rd ra | bad.carol.p2p. 60 IN A 198.51.100.2", "it has no say about others");
+}
+
+#[tokio::test]
+async fn the_servers_of_a_delegated_name_are_found() {
+    let further: Says = |_| (true, 0, ["x.deep.carol.p2p 60 A 198.51.100.4", "", ""]);
+    let there = Delegated::new(&[CAROL, further]).await;
+    assert_eq!(there.world.line("www.away.p2p A", "r").await, "NOERROR rd ra | www.away.p2p. 60 IN A 198.51.100.3");
+    assert_eq!(there.upstream.names().iter().filter(|name| *name == "ns.example.").count(), 2, "A and AAAA");
+    let deep = there.world.line("x.deep.carol.p2p A", "r").await;
+    assert_eq!(deep, "NOERROR rd ra | x.deep.carol.p2p. 60 IN A 198.51.100.4");
+    assert_eq!(there.servers[1].names(), ["x.deep.carol.p2p."]);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_for_the_name_is_passed_over() {
+    let up: Says = |_| (false, 0, ["", ". 60 NS a.root.example.", ""]);
+    let refusing: Says = |_| (false, 5, [""; 3]);
+    let good: Says = |_| (true, 0, ["x.sub.two.p2p 60 A 198.51.100.5", "", ""]);
+    for lame in [up, refusing] {
+        let there = Delegated::new(&[lame, good]).await;
+        assert_eq!(
+            there.world.line("x.sub.two.p2p A", "r").await,
+            "NOERROR rd ra | x.sub.two.p2p. 60 IN A 198.51.100.5"
+        );
+        assert_eq!([0, 1].map(|at| there.servers[at].came().len()), [1, 1]);
+    }
+    let there = Delegated::new(&[CAROL]).await;
+    let world = &there.world;
+    let failed = "SERVFAIL rd ra ede=22";
+    assert_eq!(world.line("x.loop.carol.p2p A", "r").await, failed, "it refers to itself");
+    assert_eq!(world.line("here.p2p A", "r").await, failed, "nobody is asked on this machine");
+    assert_eq!(
+        errors(&world.ask("here.p2p A", "r").await),
+        [(22, "no server answers that the name is delegated to".to_owned())]
+    );
+}
+
+/// A sold name, or one that has another server, is not served from what the one before said.
+#[tokio::test]
+async fn another_delegation_is_another_question() {
+    let there = Delegated::new(&[NOTHING]).await;
+    let of = |server: &str| {
+        let rr = Rr { owner: domain("carol.p2p"), rtype: 2, ttl: 60, rdata: wire(server) };
+        let delegation = Delegation::of(&[rr], &[], &domain("www.carol.p2p"), "p2p").unwrap();
+        Outside { delegation: Some(Arc::new(delegation)), ..Outside::of(domain("www.carol.p2p"), 1) }
+    };
+    let forwarder = there.world.forwarder.as_ref().unwrap();
+    let told = Told::read(
+        &reply(&query("www.carol.p2p A", ""), 0, ["www.carol.p2p 60 A 192.0.2.9", "", ""]),
+        &of("a.example"),
+        "p2p",
+    );
+    forwarder.cache.put(of("a.example"), Ok(told.unwrap().told), (forwarder.clock)());
+    assert!(forwarder.cached(&of("a.example")).is_some());
+    assert!(forwarder.cached(&of("b.example")).is_none());
+}
+
+#[test]
+fn nobody_chooses_that_this_machine_is_asked() {
+    let ours = ["192.0.2.5:53".parse().unwrap()];
+    let cases = [
+        ("192.0.2.1", true),
+        ("10.0.0.1", true),
+        ("2001:db8::1", true),
+        ("192.0.2.5", false),
+        ("127.0.0.1", false),
+        ("::ffff:127.0.0.1", false),
+        ("::1", false),
+        ("0.0.0.0", false),
+        ("::", false),
+        ("224.0.0.251", false),
+        ("255.255.255.255", false),
+        ("169.254.1.1", false),
+        ("fe80::1", false),
+        ("ff02::fb", false),
+    ];
+    for (ip, is_asked) in cases {
+        let at = delegation::reach(&ours, ip.parse().unwrap());
+        assert_eq!(at.map(|at| at.port()), is_asked.then_some(53), "{ip}");
+    }
+}
