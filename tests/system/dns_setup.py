@@ -156,7 +156,7 @@ class Layout:
                 asked = ["dig", "+time=1", "+tries=1", f"@{server}", "localhost"]
                 until(30, f"{self.name} answers", lambda: "status: NOERROR" in run(*asked, code=None).stdout, process)
             # Without a resolver between, the node is asked for everything; it says itself that there is no such name.
-            links = self.world.check("localhost" if process else "none.p2p")
+            links = self.world.check("localhost" if process else "ns.dotp2p.p2p")
             got = run("getent", "ahosts", "ns.dotp2p.p2p").stdout
             assert "127.0.0." in got, got
             return links
