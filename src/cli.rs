@@ -10,7 +10,8 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Layer, NodeLayer, Settings};
@@ -109,7 +110,10 @@ pub fn main() -> ExitCode {
 
 fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), CliError> {
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = Cli::try_parse_from(&args).map_err(|error| CliError::of_clap(&error, &command_of(&args)))?;
+    let refused = |error| CliError::of_clap(&error, &command_of(&args));
+    let matches = command().try_get_matches_from(&args).map_err(refused)?;
+    check_demo(&matches)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(refused)?;
     let mut flags = cli.global;
     if let Command::Node(node) = &cli.command {
         flags.node = node.clone();
@@ -122,6 +126,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), CliError> {
     let is_node = matches!(cli.command, Command::Node(_));
     if is_node {
         settings.load_psk()?;
+        settings.check_ca_file()?;
     }
     start_logging(is_node, settings.verbose);
     let mut runtime = match cli.command {
@@ -147,6 +152,32 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<(), CliError> {
     // A prompt that was interrupted may still hold a thread; nobody waits for it.
     runtime.shutdown_background();
     end
+}
+
+/// Global options that say which network: the demo makes one of its own.
+const NOT_FOR_DEMO: [&str; 4] = ["network", "data_dir", "config", "rpc"];
+
+/// The command line, the demo's help without [`NOT_FOR_DEMO`].
+fn command() -> clap::Command {
+    let command = Cli::command();
+    let not_shown = command.get_arguments().filter(|arg| NOT_FOR_DEMO.contains(&arg.get_id().as_str()));
+    // Options of its own stand in for the global ones.
+    let not_shown: Vec<Arg> = not_shown.map(|arg| arg.clone().global(false).hide(true)).collect();
+    command.mut_subcommand("demo", |demo| demo.args(not_shown))
+}
+
+/// Errors: the demo was given one of [`NOT_FOR_DEMO`]; variables are for the other commands, too.
+fn check_demo(matches: &ArgMatches) -> Result<(), CliError> {
+    let Some(("demo", demo)) = matches.subcommand() else { return Ok(()) };
+    let is_typed = |id: &&str| demo.value_source(id) == Some(ValueSource::CommandLine);
+    match NOT_FOR_DEMO.into_iter().find(is_typed) {
+        Some(id) => {
+            let text =
+                format!("the demo takes no --{}: its network is its own, and goes with it", id.replace('_', "-"));
+            Err(CliError::Usage(text))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The command that was meant, as far as it exists: `dotp2p name show`.

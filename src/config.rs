@@ -104,6 +104,7 @@ pub struct NodeLayer {
     pub dns_provisional_updates: Option<bool>,
     /// Answers a second over DNS to a network (/24, /56) that shows no cookie; 0: no limit [default: 200]
     #[arg(long, value_name = "NUMBER", env = "DOTP2P_DNS_RATE_LIMIT", hide_env_values = true)]
+    #[arg(allow_negative_numbers = true, value_parser = answers_a_second)]
     pub dns_rate_limit: Option<u32>,
     /// A network without such a limit; repeatable, or none [default: 127.0.0.0/8 and ::1/128]
     #[arg(long, value_name = "NETWORK|none", env = "DOTP2P_DNS_RATE_LIMIT_EXEMPT", hide_env_values = true)]
@@ -248,6 +249,14 @@ pub enum ConfigError {
     /// The pre-shared key.
     #[error(transparent)]
     Psk(#[from] psk::PskError),
+    /// The certificates that upstreams are held against.
+    #[error("--dns-forward-ca {path}: {source}")]
+    CaFile {
+        /// Their file.
+        path: PathBuf,
+        /// Why it cannot be read.
+        source: io::Error,
+    },
     /// A key, where none is used.
     #[error(
         "--psk {path}: network {network} uses no pre-shared key; leave it out, or give --network a file with psk = true"
@@ -335,6 +344,12 @@ impl Settings {
         }
         self.psk = Some(psk::read(path)?);
         Ok(())
+    }
+
+    /// Errors: there is no such file of certificates, which nobody would notice before an upstream needs it; only the node does.
+    pub fn check_ca_file(&self) -> Result<(), ConfigError> {
+        let Some(path) = &self.node.dns.forward.ca_file else { return Ok(()) };
+        fs::read(path).map(drop).map_err(|source| ConfigError::CaFile { path: path.clone(), source })
     }
 
     /// The wallet's file.
@@ -450,6 +465,10 @@ impl NodeLayer {
             psk: self.psk.or(psk),
         })
     }
+}
+
+fn answers_a_second(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("a number of answers from 1 to {} is expected, or 0 for no limit", u32::MAX))
 }
 
 /// Networks of addresses; `none` alone stands for no network.

@@ -25,6 +25,7 @@ pub use anchor::Anchor;
 pub use detect::{DetectError, detect};
 pub use diff::unified_diff;
 pub use facts::{Facts, FactsError};
+pub use files::is_root;
 pub use machine::{ApplyError, Machine, Step};
 pub use manifest::{Manifest, ManifestError};
 

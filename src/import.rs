@@ -12,7 +12,7 @@ mod pipeline;
 mod reorganise;
 mod settle;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use dotp2p_chain::amount::Amount;
@@ -74,6 +74,8 @@ pub struct Importer {
     /// What is being written meanwhile, in a run of blocks.
     writing: Option<Arc<Commit>>,
     disconnected: Vec<Arc<Transaction>>,
+    /// Their ids; whether a block that was connected later has them again.
+    is_back: HashMap<Txid, bool>,
     conflicts: Conflicts,
     reorganisations: Reorganisations,
     moved: bool,
@@ -141,7 +143,7 @@ impl Importer {
             importer.write()?;
         }
         importer.moved = false;
-        importer.disconnected.clear();
+        importer.forget_disconnected();
         importer.settle()?;
         let tip = importer.tip();
         Ok((importer, Opened { tip, reindexed }))
@@ -202,6 +204,7 @@ impl Importer {
             writing: None,
             pending_txids: 0,
             disconnected: Vec::new(),
+            is_back: HashMap::new(),
             conflicts,
             reorganisations: Reorganisations::default(),
             moved: false,
@@ -235,14 +238,17 @@ impl Importer {
         }
         let is_whole = |row: &HeadRow| row.block.is_some() && !row.rejected && row.head.roots.height != Height::GENESIS;
         // The stored chain's first: of two branches of the same work the one connected first stays (B16), and which that was
-        // is not to be told from the bodies' order.
-        let active: HashSet<BlockHash> = loaded.chain.iter().map(|row| row.hash).collect();
-        for is_active in [true, false] {
-            let of_these = |hash: &BlockHash| active.contains(hash) == is_active;
-            for (hash, _) in loaded.heads.iter().filter(|(hash, row)| is_whole(row) && of_these(hash)) {
-                tree.body_arrived(hash).map_err(|error| damaged(format!("block {hash}: {error}")))?;
-            }
+        // is not to be told from the bodies' order. Of a torn commit the row of a head may be older than its body.
+        let active: HashMap<BlockHash, Place> = loaded.chain.iter().skip(1).map(|row| (row.hash, row.block)).collect();
+        let others = loaded.heads.iter().filter(|(hash, row)| is_whole(row) && !active.contains_key(hash));
+        for hash in loaded.chain.iter().skip(1).map(|row| &row.hash).chain(others.map(|(hash, _)| hash)) {
+            tree.body_arrived(hash).map_err(|error| damaged(format!("block {hash}: {error}")))?;
         }
+        let older =
+            loaded.heads.iter().filter(|(_, row)| row.block.is_none()).filter_map(|(hash, row)| {
+                active.get(hash).map(|place| (*hash, HeadRow { block: Some(*place), ..*row }))
+            });
+        let heads = older.collect();
         let mut history = History::default();
         let mut tip_head = params.genesis.head;
         let mut below = params.genesis.head.header.prev_blockhash;
@@ -274,7 +280,7 @@ impl Importer {
             let (found, expected) = (state.root(), tip_head.roots.state_root);
             return Err(damaged(format!("the stored state has root {found}, the tip commits to {expected}")));
         }
-        let pending = Commit { meta: loaded.meta, ..Commit::default() };
+        let pending = Commit { meta: loaded.meta, heads, ..Commit::default() };
         Ok(Self::new(store, params, tree, history, state, loaded.chain.into(), tip_head, limits, pending))
     }
 
@@ -404,14 +410,21 @@ impl Importer {
             }
             self.moved = false;
             let disconnected = std::mem::take(&mut self.disconnected);
+            let is_back = std::mem::take(&mut self.is_back);
             let tip = self.tip();
             let dropped = self.pool.tip_moved(disconnected.clone(), &self.state, tip, &self.params, age_s);
             for Dropped { txid, error, .. } in &dropped {
                 tracing::info!(%txid, %error, "dropped from the pool");
             }
-            self.note_conflicts(&disconnected, &dropped);
+            self.note_conflicts(&disconnected, &is_back, &dropped);
         }
         Ok(())
+    }
+
+    /// There is no pool yet that they would go back to.
+    fn forget_disconnected(&mut self) {
+        self.disconnected.clear();
+        self.is_back.clear();
     }
 
     fn write(&mut self) -> Result<(), ImportError> {

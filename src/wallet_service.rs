@@ -224,7 +224,9 @@ impl Open {
         RegistrationStatus {
             name: registration.name().clone(),
             owner: registration.owner(),
+            records: registration.records().to_vec(),
             years: registration.years(),
+            limit: registration.limit(),
             step: registration.step().clone(),
             waiting: waiting.map(|(what, _)| what.clone()),
             blocks_left: waiting.and_then(|(_, left)| *left),

@@ -169,7 +169,8 @@ fn bad_input() {
     std::fs::write(cli.folder.path().join("bad.psk"), "/key/swarm/psk/1.0.0/\n/base16/\n12\n").unwrap();
     cli.ok(&["network", "new", "--name", "keyed", "--psk"]);
     std::fs::remove_file(cli.folder.path().join("keyed.psk")).unwrap();
-    let cases: [&[&str]; 54] = [
+    std::fs::write(cli.folder.path().join("empty.zone"), "; nothing\n").unwrap();
+    let cases: [&[&str]; 63] = [
         &["nme"],
         &["name", "show"],
         &["name", "show", "a_b"],
@@ -186,9 +187,12 @@ fn bad_input() {
         &["name", "register", "alice", "--zone", "bad.zone"],
         &["name", "register", "alice", "--zone", "two.zone"],
         &["name", "register", "alice", "--zone", "-"],
+        &["name", "register", "alice", "--zone", "empty.zone"],
         &["name", "register", "alice", "--years", "11"],
         &["name", "register", "alice", "--limit", "1e3"],
         &["name", "update", "alice"],
+        &["name", "update", "alice", "--zone", "empty.zone"],
+        &["name", "update", "alice", "--zone", "-"],
         &["name", "transfer", "alice", "p2p1x"],
         &["wallet", "address"],
         &["wallet", "restore"],
@@ -213,6 +217,11 @@ fn bad_input() {
         &["node", "--network", "keyed.toml"],
         &["node", "--network", "keyed.toml", "--psk", "bad.psk"],
         &["node", "--psk", "bad.psk"],
+        &["node", "--dns-forward", ""],
+        &["node", "--dns-forward", "https://192.0.2.1/x y"],
+        &["node", "--dns-forward-ca", "none.pem"],
+        &["node", "--dns-rate-limit", "-1"],
+        &["demo", "--data-dir", "."],
         &["dns", "setup"],
         &["dns", "setup", "--server", "127.0.0.1"],
         &["dns", "setup", "--server", "127.0.0.1:1", "--root", "none"],
@@ -223,6 +232,7 @@ fn bad_input() {
         &["dns", "setup", "--root", ".", "--undo"],
         &["dns", "query", "a..b"],
         &["dns", "query", "alice", "B"],
+        &["dns", "query", "alice", "AXFR"],
         &["dns", "query", "alice", "--tcp", "--server", "127.0.0.1:1"],
     ];
     let mut shown = String::new();
@@ -246,6 +256,12 @@ fn a_wallet_is_made_and_restored() {
     --- stderr
     dotp2p: DIR/regtest/wallet.json exists already and is not overwritten: move it away first
     ");
+
+    #[cfg(target_os = "linux")]
+    {
+        let refused = cli.shown(&cli.run(&["wallet", "create", "--data-dir", "/sys/dotp2p"]));
+        assert!(refused.ends_with("; say with --data-dir where the wallet and the rest can be kept\n"), "{refused}");
+    }
 
     let other = Cli::new();
     let phrase = other.folder.path().join("words.txt");
@@ -314,6 +330,9 @@ async fn a_session() {
         assert!(begun.contains("the commitment waits for its block"), "{begun}");
         say(&["mine", "1"]);
         say(&["name", "register", "alice"]);
+        // Asked for otherwise, it stays as it is, and that is said.
+        say(&["name", "register", "alice", "--record", "@ A 192.0.2.9", "--years", "2", "--limit", "9", "--yes"]);
+        cli.ok(&["name", "register", "alice", "--record", "@ A 192.0.2.7", "--years", "1", "--yes"]);
         for _ in 0..4 {
             cli.ok(&["mine", "1"]);
             // Whoever asks has the node take its next step first.
@@ -321,6 +340,7 @@ async fn a_session() {
         }
         say(&["name", "show", "alice"]);
         say(&["name", "register", "alice", "--yes"]);
+        say(&["name", "register", "alice", "--record", "@ A 192.0.2.8", "--yes", "--json"]);
         say(&["name", "list"]);
         say(&["name", "update", "alice", "--record", "@ A 192.0.2.8", "--record", "www 300 CNAME @"]);
         say(&["mine", "1"]);

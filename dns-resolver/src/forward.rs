@@ -31,9 +31,9 @@ pub mod upstream;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, FutureExt};
 use hickory_proto::rr::Name as DnsName;
@@ -44,7 +44,7 @@ use tokio::sync::Semaphore;
 use crate::extended::ExtendedError;
 use cache::Cache;
 use config::{Allowed, Config, Forward};
-pub(crate) use delegation::Delegation;
+pub(crate) use delegation::{Delegation, address};
 pub use encrypted::TrustError;
 pub(crate) use flights::Place;
 use flights::{Flights, Waiting};
@@ -59,6 +59,9 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// Questions that wait for upstreams at once: of all clients, and of one.
 const WAITING_MAX: usize = 1_000;
 const WAITING_PER_CLIENT: usize = 100;
+/// Questions that wait for addresses of servers: so many, and no more than one for so many sockets; each is up to four.
+const LOOKUPS_MAX: usize = 64;
+const LOOKUP_SHARE: usize = 16;
 
 /// Why there is no answer from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +103,10 @@ pub struct Forwarder {
     upstreams: Upstreams,
     /// Servers of delegated names, as far as is known how they do.
     delegates: moka::sync::Cache<SocketAddr, Arc<Server>>,
+    /// Questions for whose sake addresses of such servers may be looked up at once: each takes sockets as several would.
+    lookups: Semaphore,
+    /// Counts questions of such servers, which are asked by turns.
+    turn: AtomicUsize,
     reach: Reach,
     listeners: Vec<SocketAddr>,
     cache: Cache,
@@ -173,6 +180,8 @@ impl Forwarder {
             allow: config.allow.clone(),
             upstreams,
             delegates: moka::sync::Cache::new(delegation::SERVERS_KEPT),
+            lookups: Semaphore::new((config.sockets / LOOKUP_SHARE).clamp(1, LOOKUPS_MAX)),
+            turn: AtomicUsize::new(0),
             reach,
             listeners,
             cache: Cache::new(CACHE_BYTES),
@@ -224,15 +233,22 @@ impl Forwarder {
     /// Asks the upstreams, or whom a name is delegated to. `tld`: our domain, whose records are dropped, but for what is below
     /// the delegation; no other `question` is in it.
     pub(crate) fn ask<'a>(self: &'a Arc<Self>, question: &'a Outside, tld: &'a str) -> BoxFuture<'a, Forwarded> {
+        self.ask_within(question, tld, race::DEADLINE)
+    }
+
+    /// As [`Forwarder::ask`]; `within`: how long upstreams have.
+    fn ask_within<'a>(
+        self: &'a Arc<Self>,
+        question: &'a Outside,
+        tld: &'a str,
+        within: Duration,
+    ) -> BoxFuture<'a, Forwarded> {
         debug_assert!(question.is_believed(&question.name, tld), "our domain does not leave the machine");
         let (this, ours, own) = (self.clone(), question.clone(), tld.to_owned());
         let work = async move {
             let forwarded = match &ours.delegation {
-                Some(delegation) => {
-                    let servers = this.delegated(delegation, &own).await;
-                    this.race(|| servers, &ours, &own, race::DEADLINE).await
-                }
-                None => this.race(|| this.servers(), &ours, &own, race::DEADLINE).await,
+                Some(delegation) => this.ask_delegates(delegation, &ours, &own).await,
+                None => this.race(|| this.servers(), &ours, &own, within).await,
             };
             this.cache.put(ours, forwarded.clone(), (this.clock)());
             forwarded

@@ -10,7 +10,7 @@ pub mod cookie;
 pub mod rate;
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -120,6 +120,16 @@ pub(crate) fn network_of(from: IpAddr) -> [u8; 8] {
             let [a, b, c, d, e, f, g, ..] = ip.octets();
             [6, a, b, c, d, e, f, g]
         }
+    }
+}
+
+/// Who is counted as one client: an address; a /64, of which a host can take every address; all of this machine.
+#[must_use]
+pub(crate) fn client_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        address if address.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address => address,
     }
 }
 

@@ -6,19 +6,25 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::Name as DnsName;
+use tokio::time::{Instant, timeout_at};
 
 use crate::answer::{Answer, MAX_LINKS, Question, Rr};
 use crate::authority::{AnswerError, Authority};
 use crate::extended::{self, ExtendedError};
-use crate::forward::{Delegation, Failure, Forwarder, Outside, Place, Told, is_inside, is_proof};
+use crate::forward::{Delegation, Failure, Forwarder, Outside, Place, Told, address, is_inside, is_proof};
 use crate::rdata::{rtype, target};
 use crate::zone::Zone;
 
 /// How often an answer may go out of our domain.
 const WAYS_OUT_MAX: usize = 4;
+/// After so many of them no more addresses of servers are asked of upstreams.
+const LOOKUPS_UNTIL: usize = 2;
+/// How long all of it may take: clients have given up by then.
+const DEADLINE: Duration = Duration::from_secs(6);
 const IN: u16 = 1;
 
 /// What a client is told.
@@ -131,12 +137,16 @@ pub(crate) fn begin(
 impl Resolving {
     /// Asks upstreams until there is an answer. Errors: the zone could not be read.
     pub async fn finish(mut self, forwarder: &Arc<Forwarder>) -> Result<Resolved, AnswerError> {
+        let deadline = Instant::now() + DEADLINE;
         while let Some(question) = self.question() {
             // The first one has been looked for.
             let known = if self.ways_out > 0 { forwarder.cached(&question) } else { None };
             let told = match known {
                 Some(forwarded) => forwarded,
-                None => forwarder.ask(&question, self.zone.tld()).await,
+                None => {
+                    let asked = timeout_at(deadline, forwarder.ask(&question, self.zone.tld())).await;
+                    asked.unwrap_or(Err(Failure::Unreachable))
+                }
             };
             match told {
                 Ok(told) => self.add(told)?,
@@ -156,8 +166,9 @@ impl Resolving {
     /// Adds what was told, and what the zone has where that leads into it.
     fn add(&mut self, told: Told) -> Result<(), AnswerError> {
         self.ways_out += 1;
-        if let Some((name, Some(_))) = &self.next
-            && let Some(further) = told.refers(name, self.zone.tld())
+        if let Some((name, Some(delegation))) = &self.next
+            && told.refers(name, delegation)
+            && let Some(further) = self.delegation(&told.authority, &told.additional, name)
         {
             // Another server of theirs knows.
             self.next = Some((name.clone(), Some(Arc::new(further))));
@@ -207,15 +218,33 @@ impl Resolving {
             rtype::CNAME | rtype::ANY => name.clone(),
             _ => self.last_target().unwrap_or_else(|| name.clone()),
         };
-        let ours = &mut self.resolved.answer;
+        let ours = &self.resolved.answer;
         if ours.rcode == ResponseCode::NoError
-            && let Some(delegation) = Delegation::of(&ours.authority, &ours.additional, &last, self.zone.tld())
+            && let Some(delegation) = self.delegation(&ours.authority, &ours.additional, &last)
         {
+            let ours = &mut self.resolved.answer;
             // That it is not signed is the parent's to say, to who asks for DS.
             ours.authority.retain(|rr| is_proof(rr) && rr.owner != delegation.cut);
             return Some((last, Some(Arc::new(delegation))));
         }
         self.way_out().map(|name| (name, None))
+    }
+
+    /// Where these records refer who asks for `name`.
+    fn delegation(&self, authority: &[Rr], additional: &[Rr], name: &DnsName) -> Option<Delegation> {
+        let inside = |host: &DnsName| {
+            let addresses = [rtype::A, rtype::AAAA].map(|qtype| {
+                let question = Question { name: host.clone(), qtype, qclass: IN };
+                let answer = self.authority.answer(&*self.zone, &question, false);
+                answer.map(|answer| answer.answer.iter().filter_map(address).collect::<Vec<_>>()).unwrap_or_default()
+            });
+            addresses.concat()
+        };
+        let mut delegation = Delegation::of(authority, additional, name, self.zone.tld(), inside)?;
+        if self.ways_out >= LOOKUPS_UNTIL {
+            delegation.hosts.clear();
+        }
+        Some(delegation)
     }
 
     /// Where the last alias leads.

@@ -79,7 +79,7 @@ impl Default for Config {
 #[derive(Debug, thiserror::Error)]
 pub enum DnsError {
     /// An address that cannot be listened on.
-    #[error("cannot listen for DNS on {addr} ({transport}): {source}")]
+    #[error("cannot listen for DNS on {addr} ({transport}): {source}; {}", advice(source))]
     Bind {
         /// The address.
         addr: SocketAddr,
@@ -162,6 +162,16 @@ impl DnsServer {
     pub async fn shutdown(self) {
         self.udp.stop().await;
         self.tcp.stop().await;
+    }
+}
+
+/// What to do where an address cannot be listened on.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied if cfg!(target_os = "linux") => {
+            "ports below 1024 need CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=), or choose another with --dns-listen"
+        }
+        _ => "choose another with --dns-listen",
     }
 }
 

@@ -114,12 +114,13 @@ impl Connection {
                 query = queries.next(), if is_open && under_way.len() < UNDER_WAY_MAX => match query {
                     Ok(Some(query)) => {
                         deadline = Instant::now() + limit;
-                        self.place.touch();
+                        self.place.touch(true);
                         under_way.push(self.answer(query).boxed());
                     }
                     Ok(None) | Err(_) => is_open = false,
                 },
                 Some(answer) = under_way.next(), if !under_way.is_empty() => {
+                    self.place.touch(!under_way.is_empty());
                     let Some(answer) = answer.as_deref().and_then(framed) else { continue };
                     // Whoever does not read is not waited for once its place is another's, and not long at the end.
                     let is_written = tokio::select! {

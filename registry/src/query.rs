@@ -190,7 +190,8 @@ impl Reader {
 
     /// A mined transaction: its block's height, its place in it, the block.
     pub fn transaction(&self, txid: &Txid) -> Result<Option<(Height, u32, Block)>, QueryError> {
-        for (height, at) in self.lookup.transactions(txid).map_err(io::Error::other)? {
+        for candidate in self.lookup.transactions(txid) {
+            let (height, at) = candidate.map_err(io::Error::other)?;
             if height > self.tip {
                 continue;
             }

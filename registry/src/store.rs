@@ -238,7 +238,14 @@ impl Store {
 
     /// Reads everything but the state, and that too unless `copy` is of the tip.
     fn load(&mut self, copy: Option<(BlockHash, State)>) -> Result<Loaded, StoreError> {
-        let mut loaded = self.load_ranges(schema::other_ranges(&self.db))?;
+        let meta = self.db.get(schema::meta_key()).map_err(|error| self.database(error))?;
+        let meta = meta.map(|value| schema::decode_meta(&value)).transpose().map_err(|what| self.damaged(what))?;
+        let meta = meta.unwrap_or_default();
+        if meta.reindexing {
+            // A rebuild that was interrupted is begun anew, whatever it has left.
+            return Ok(Loaded { meta, ..Loaded::default() });
+        }
+        let mut loaded = Loaded { meta, ..self.load_ranges(schema::other_ranges(&self.db))? };
         let tip = loaded.chain.last().map(|row| row.hash);
         if let Some((of, state)) = copy
             && Some(of) == tip
@@ -247,9 +254,6 @@ impl Store {
         } else {
             let items = self.load_ranges(schema::state_ranges(&self.db))?.items;
             loaded.state = State::from_items(items);
-        }
-        if let Some(value) = self.db.get(schema::meta_key()).map_err(|error| self.database(error))? {
-            loaded.meta = schema::decode_meta(&value).map_err(|what| self.damaged(what))?;
         }
         loaded.heads.sort_by_key(|(_, head)| head.sequence);
         self.check_loaded(&loaded).map_err(|what| self.damaged(what))?;
@@ -394,10 +398,11 @@ impl DurableWrite {
         }
         let mut batch = sled::Batch::default();
         schema::write(&mut batch, commit, self.end);
-        tx_index::write(&self.db, &mut batch, commit).map_err(database)?;
+        let useless = tx_index::write(&self.db, &mut batch, commit).map_err(database)?;
         self.db.apply_batch(batch).map_err(database)?;
         self.db.flush().map_err(database)?;
         self.db_files.lock().unwrap_or_else(PoisonError::into_inner).sync().map_err(io("db"))?;
+        tx_index::remove(&self.db, useless).map_err(database)?;
         // The engine frees the pages that were replaced a few at each call: with nothing but large writes they pile up
         // to gigabytes. One call for each four rows, none of which reads a page that is not there, keeps pace.
         (0..commit.rows.len() / 4).try_for_each(|_| self.db.get(schema::meta_key()).map(drop)).map_err(database)
@@ -424,9 +429,9 @@ impl Lookup {
         Ok(self.0.get(schema::head_key(hash))?.and_then(|value| schema::decode_head(&value)))
     }
 
-    /// Where transactions whose id begins like `txid` may be: height and place in the block. Candidates, newest first:
-    /// the caller compares ids, because entries of disconnected blocks are left behind.
-    pub fn transactions(&self, txid: &Txid) -> Result<Vec<(Height, u32)>, sled::Error> {
+    /// Where transactions whose id begins like `txid` may be: height and place in the block. Candidates, newest first, some
+    /// perhaps twice: the caller compares ids, because entries of disconnected blocks are left behind.
+    pub fn transactions(&self, txid: &Txid) -> impl Iterator<Item = Result<(Height, u32), sled::Error>> {
         tx_index::candidates(&self.0, txid)
     }
 }

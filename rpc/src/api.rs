@@ -83,7 +83,8 @@ pub trait NameApi {
     /// Registers a name: commits, waits, claims, sets records and pays further years, all by itself.
     ///
     /// Answers at once with where the registration stands; `name_registrations` tells how it goes on. The node carries
-    /// it through after a restart, too. Calling it again for the same name answers with the one under way.
+    /// it through after a restart, too. Calling it again for the same name answers with the one under way, which stays
+    /// as it was asked for first.
     ///
     /// - `records`: a list of `{"owner", "type", "ttl", "data"}`; `owner` is `@` for the name itself.
     /// - `years`: 1 to 10, 1 unless given.

@@ -212,8 +212,12 @@ pub struct RegistrationStatus {
     pub name: Name,
     /// Who will own it.
     pub owner: PublicKey,
+    /// The first records, canonical.
+    pub records: Vec<u8>,
     /// How long, from the claim.
     pub years: u8,
+    /// The most to spend on it; `None` for whatever it costs.
+    pub limit: Option<Amount>,
     /// How far it is.
     pub step: Step,
     /// What it waits for, while it does.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{Args, Subcommand};
+use dotp2p_chain::params::Params;
 
 use super::client::NodeFile;
 use super::{CliError, Output};
@@ -81,6 +82,19 @@ fn servers(said: Option<SocketAddr>, settings: &Settings) -> Result<Vec<SocketAd
         return Err(CliError::Refused("the node answers no DNS: start it with --dns-listen".to_owned()));
     }
     Ok(servers)
+}
+
+/// `dotp2p COMMAND` for another user, whose home is another, so that the folder is named.
+fn for_another_user(command: &str, settings: &Settings) -> String {
+    let mut command = format!("dotp2p {command}");
+    let network = settings.params.deployment.name.as_str();
+    if network != "main" && Params::named(network).is_some() {
+        command.push_str(&format!(" --network {network}"));
+    }
+    let data_dir = settings.dir.parent().unwrap_or(&settings.dir);
+    let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+    command.push_str(&format!(" --data-dir {}", data_dir.display()));
+    command
 }
 
 /// A random id, by which an answer is told from a forged one.

@@ -8,7 +8,8 @@ use clap::{Args, Subcommand};
 use dotp2p_chain::amount::Amount;
 use dotp2p_chain::key::PublicKey;
 use dotp2p_rpc::types::Coins;
-use dotp2p_wallet::{Phrase, Wallet, WordCount};
+use dotp2p_wallet::private_file::AccessError;
+use dotp2p_wallet::{FileError, Phrase, Wallet, WordCount};
 use serde_json::json;
 
 use super::client::NodeClient;
@@ -98,7 +99,7 @@ pub(super) async fn run(args: WalletArgs, settings: &Settings, out: &Output) -> 
 fn create(words: &str, settings: &Settings, out: &Output) -> Result<(), CliError> {
     let words = if words == "24" { WordCount::TwentyFour } else { WordCount::Twelve };
     let path = settings.wallet_path();
-    let wallet = Wallet::create(&path, &settings.params, words, Some(now_s()))?;
+    let wallet = Wallet::create(&path, &settings.params, words, Some(now_s())).map_err(with_place)?;
     let (phrase, address) = (wallet.phrase(), wallet.first_address());
     if out.is_json() {
         return out.json(&json!({ "path": path, "address": address, "phrase": *phrase }));
@@ -111,6 +112,19 @@ fn create(words: &str, settings: &Settings, out: &Output) -> Result<(), CliError
     out.note("without them, nobody can bring them back.");
     out.note("");
     out.pairs(&[("wallet", Some(path.display().to_string())), ("address", Some(address))])
+}
+
+/// With what says where it goes, where it cannot be written.
+fn with_place(error: FileError) -> CliError {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    match &error {
+        FileError::Access(AccessError::Io { source, .. })
+            if matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem) =>
+        {
+            CliError::Refused(format!("{error}; say with --data-dir where the wallet and the rest can be kept"))
+        }
+        _ => error.into(),
+    }
 }
 
 fn restore(file: Option<&Path>, settings: &Settings, out: &Output) -> Result<(), CliError> {
@@ -130,7 +144,7 @@ fn restore(file: Option<&Path>, settings: &Settings, out: &Output) -> Result<(),
     }
     .map_err(refused)?;
     let phrase: Phrase = text.parse()?;
-    let wallet = Wallet::restore(&path, &settings.params, &phrase, None)?;
+    let wallet = Wallet::restore(&path, &settings.params, &phrase, None).map_err(with_place)?;
     let address = wallet.first_address();
     if out.is_json() {
         return out.json(&json!({ "path": path, "address": address }));

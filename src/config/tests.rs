@@ -130,6 +130,10 @@ fn what_is_no_configuration() {
             "[node]\ndns_forward = 'quad9'",
             "line 2: upstream \"quad9\" has no IP address, such as 192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53",
         ),
+        (
+            "[node]\ndns_forward = []",
+            "line 2: no upstream is named: write \"off\", \"system\", or upstreams such as \"9.9.9.9\"",
+        ),
         ("[node]\ndns_forward = 1", "line 2: upstreams are \"off\", \"system\", or addresses in a list"),
         ("[node]\ndns_forward_allow = ['here']", "line 2: "),
         ("[node]\nrpc_listen = 'here'", "line 2: invalid socket address syntax"),

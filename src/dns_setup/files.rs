@@ -70,6 +70,20 @@ pub(super) fn plain(error: io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| io::Error::from(error.kind()), io::Error::from_raw_os_error)
 }
 
+/// Whether this process may do what root may.
+#[cfg(unix)]
+#[must_use]
+pub fn is_root() -> bool {
+    nix::unistd::Uid::effective().is_root()
+}
+
+/// Whether this process may do what root may; here there is none.
+#[cfg(not(unix))]
+#[must_use]
+pub fn is_root() -> bool {
+    false
+}
+
 #[cfg(unix)]
 pub(super) fn rights(meta: &fs::Metadata) -> (u32, (u32, u32)) {
     use std::os::unix::fs::MetadataExt;

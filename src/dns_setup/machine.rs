@@ -73,10 +73,14 @@ fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ")
 }
 
-/// What to do where rights are missing.
+/// What to do where it cannot be written.
 pub(super) fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
+        io::ErrorKind::PermissionDenied if files::is_root() => {
+            "; not even root may: if `lsattr` shows that it or its folder is immutable (i), `chattr -i` ends that; then try again"
+        }
         io::ErrorKind::PermissionDenied => "; the system's resolver is root's to change",
+        io::ErrorKind::ReadOnlyFilesystem => "; have it mounted so that it can be written, and try again",
         _ => "",
     }
 }

@@ -1,10 +1,11 @@
 //! What a reorganisation undid for good: found, told, kept over restarts.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use dotp2p_chain::hash::to_hex;
+use dotp2p_chain::hash::{Txid, to_hex};
 use dotp2p_chain::tx::Transaction;
 use dotp2p_registry::conflict::{CONFLICTS_MAX, Conflict, Conflicts};
 use dotp2p_registry::mempool::Dropped;
@@ -17,17 +18,22 @@ const FILE: &str = "conflicts.dat";
 const BYTES_MAX: u64 = 16 << 20;
 
 impl Importer {
-    /// Of what was disconnected, what is neither in the pool again nor in a block of the chain that won.
-    pub(super) fn note_conflicts(&mut self, disconnected: &[Arc<Transaction>], dropped: &[Dropped]) {
+    /// Of what was disconnected, what is neither in the pool again nor in a block of the chain that won: `is_back` by id, for
+    /// the index would have to be searched to its beginning for each.
+    pub(super) fn note_conflicts(
+        &mut self,
+        disconnected: &[Arc<Transaction>],
+        is_back: &HashMap<Txid, bool>,
+        dropped: &[Dropped],
+    ) {
         if disconnected.is_empty() {
             return;
         }
         let (chain_id, tip) = (self.params.chain_id, self.tip());
-        let reader = self.reader();
         let mut found = Vec::new();
         for transaction in disconnected {
             let txid = transaction.txid(&chain_id);
-            if self.pool.get(&txid).is_some() || matches!(reader.transaction(&txid), Ok(Some(_))) {
+            if self.pool.get(&txid).is_some() || is_back.get(&txid) == Some(&true) {
                 continue;
             }
             let refused = dropped.iter().find(|it| it.txid == txid).map(|it| it.error.to_string());

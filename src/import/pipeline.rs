@@ -157,34 +157,39 @@ impl Importer {
             let mut write: Option<Write<'_>> = None;
             let mut waiting: HashMap<BlockHash, Vec<Waiting>> = HashMap::new();
             let mut refusal = None;
-            for (next, at) in queue.iter().flatten().zip(0..) {
-                let began = Instant::now();
-                let taken = match (run, next) {
-                    (Run::InOrder { now_s }, next) => self.take_next(next, now_s, &mut spent),
-                    (Run::AnyOrder, Ok(next)) => self.take_or_wait(next, &mut waiting, &mut spent, &mut progress),
-                    (Run::AnyOrder, Err(error)) => {
-                        tracing::debug!(%error, "passed over");
-                        Ok(())
+            'run: for (next, at) in queue.iter().flatten().zip(0..) {
+                // It, and those that have waited for it, one by one: however many they are, what waits to be written is bounded.
+                let mut ready = vec![next];
+                while let Some(next) = ready.pop() {
+                    let began = Instant::now();
+                    let taken = match (run, next) {
+                        (Run::InOrder { now_s }, next) => self.take_next(next, now_s, &mut spent),
+                        (Run::AnyOrder, Ok(next)) => {
+                            self.take_or_wait(next, &mut waiting, &mut ready, &mut spent, &mut progress)
+                        }
+                        (Run::AnyOrder, Err(error)) => {
+                            tracing::debug!(%error, "passed over");
+                            Ok(())
+                        }
+                    };
+                    match taken {
+                        Ok(()) => {}
+                        Err(error @ (ImportError::Store(_) | ImportError::Stopped(_))) => return Err(error),
+                        Err(error) => {
+                            refusal = Some(Refusal { at, error });
+                            break 'run;
+                        }
                     }
-                };
-                match taken {
-                    Ok(()) => {}
-                    Err(error @ (ImportError::Store(_) | ImportError::Stopped(_))) => return Err(error),
-                    Err(error) => {
-                        refusal = Some(Refusal { at, error });
-                        break;
+                    spent.connect += began.elapsed();
+                    if matches!(run, Run::AnyOrder) {
+                        self.forget_disconnected();
                     }
-                }
-                spent.connect += began.elapsed();
-                if matches!(run, Run::AnyOrder) {
-                    // There is no pool yet that they would go back to.
-                    self.disconnected.clear();
-                }
-                let rows = self.pending_rows();
-                let is_free = write.as_ref().is_none_or(ScopedJoinHandle::is_finished);
-                if rows > ROWS_MAX || rows > ROWS_PER_WRITE && is_free {
-                    spent.write += self.wait_for(write.take())?;
-                    write = Some(self.write_beside(scope)?);
+                    let rows = self.pending_rows();
+                    let is_free = write.as_ref().is_none_or(ScopedJoinHandle::is_finished);
+                    if rows > ROWS_MAX || rows > ROWS_PER_WRITE && is_free {
+                        spent.write += self.wait_for(write.take())?;
+                        write = Some(self.write_beside(scope)?);
+                    }
                 }
             }
             // A checker that waits to hand over more shall not.
@@ -208,37 +213,37 @@ impl Importer {
         Ok(())
     }
 
-    /// Takes a block, and those that waited for it; one whose parent is missing waits. What is refused is passed over.
+    /// Takes a block; one whose parent is missing waits. Those that waited for it are `ready` then, the first in the files
+    /// last: it is to be taken first (B16). What is refused is passed over.
     fn take_or_wait(
         &mut self,
         next: (CheckedBlock, Option<Place>),
         waiting: &mut HashMap<BlockHash, Vec<Waiting>>,
+        ready: &mut Vec<Checked>,
         spent: &mut Spent,
         progress: &mut impl FnMut(u64),
     ) -> Result<(), ImportError> {
-        let mut ready = vec![next];
-        while let Some((checked, place)) = ready.pop() {
-            let hash = checked.hash();
-            if let Some(parent) = self.missing_parent(&checked) {
-                let later = place.map_or_else(|| Waiting::Block(Box::new(checked)), Waiting::Stored);
-                waiting.entry(parent).or_default().push(later);
-                continue;
+        let (checked, place) = next;
+        let hash = checked.hash();
+        if let Some(parent) = self.missing_parent(&checked) {
+            let later = place.map_or_else(|| Waiting::Block(Box::new(checked)), Waiting::Stored);
+            waiting.entry(parent).or_default().push(later);
+            return Ok(());
+        }
+        match self.take(checked, place) {
+            Ok(Imported::Active | Imported::Side) => {
+                spent.blocks += 1;
+                progress(spent.blocks);
             }
-            match self.take(checked, place) {
-                Ok(Imported::Active | Imported::Side) => {
-                    spent.blocks += 1;
-                    progress(spent.blocks);
-                }
-                Ok(Imported::Known) => spent.known += 1,
-                Err(error @ (ImportError::Store(_) | ImportError::Stopped(_))) => return Err(error),
-                Err(error) => {
-                    spent.refused += 1;
-                    tracing::warn!(%hash, %error, "block refused");
-                }
+            Ok(Imported::Known) => spent.known += 1,
+            Err(error @ (ImportError::Store(_) | ImportError::Stopped(_))) => return Err(error),
+            Err(error) => {
+                spent.refused += 1;
+                tracing::warn!(%hash, %error, "block refused");
             }
-            for later in waiting.remove(&hash).unwrap_or_default() {
-                ready.extend(self.again(later));
-            }
+        }
+        for later in waiting.remove(&hash).unwrap_or_default().into_iter().rev() {
+            ready.extend(self.again(later).map(Ok));
         }
         Ok(())
     }

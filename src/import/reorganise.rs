@@ -269,6 +269,17 @@ impl Importer {
         self.pending.rows.extend(trial.rows);
         self.pending.chain.extend(trial.commit.chain);
         self.pending_txids += trial.commit.transactions.values().map(Vec::len).sum::<usize>();
+        let lost = trial.disconnected.into_iter().rev().flatten().map(Arc::new);
+        let before = self.disconnected.len();
+        self.disconnected.extend(lost);
+        for transaction in self.disconnected.iter().skip(before) {
+            self.is_back.insert(transaction.txid(&self.params.chain_id), false);
+        }
+        if !self.is_back.is_empty() {
+            for txid in trial.commit.transactions.values().flatten() {
+                self.is_back.entry(*txid).and_modify(|is_back| *is_back = true);
+            }
+        }
         self.pending.transactions.extend(trial.commit.transactions);
         let left = u32::try_from(reorg.disconnect.len()).unwrap_or(u32::MAX);
         if left > 0 {
@@ -280,7 +291,6 @@ impl Importer {
             self.hold(reorg.fork, left);
         }
         self.pending.meta.serial = self.pending.meta.serial.wrapping_add(1);
-        self.disconnected.extend(trial.disconnected.into_iter().rev().flatten().map(Arc::new));
         self.moved = true;
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dotp2p_chain::check;
+use dotp2p_chain::hash::BlockHash;
 use dotp2p_chain::header_tree::HeaderNode;
 use dotp2p_chain::height::Height;
 use dotp2p_registry::query::{Branch, QueryError, Reader};
@@ -44,13 +45,24 @@ impl Importer {
 
     /// Ends of branches, the best first.
     fn branches(&self) -> Vec<Branch> {
-        let active = self.tree.active_tip().hash;
         let branch = |node: HeaderNode| {
             let HeaderNode { hash, height, status, .. } = node;
-            let len = self.tree.reorg(&active, &hash).map_or(0, |reorg| height.0.saturating_sub(reorg.fork.0));
-            Branch { hash, height, len, status }
+            Branch { hash, height, len: height.0.saturating_sub(self.fork(&hash, height).0), status }
         };
         self.tree.tips().take(BRANCHES_MAX).map(branch).collect()
+    }
+
+    /// Where the branch that ends in `hash` at `height` leaves the chain. By halves: some branches are as old as the chain.
+    fn fork(&self, hash: &BlockHash, height: Height) -> Height {
+        let (mut shared, mut own) = (0, height.0.saturating_add(1));
+        while shared + 1 < own {
+            let middle = shared + (own - shared) / 2;
+            match self.tree.ancestor(hash, Height(middle)) {
+                Some(ancestor) if self.tree.is_active(&ancestor) => shared = middle,
+                _ => own = middle,
+            }
+        }
+        Height(shared)
     }
 
     /// A snapshot of the tip for everybody who reads.

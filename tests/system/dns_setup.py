@@ -247,6 +247,12 @@ def without_rights(layout, world):
     assert "cannot write /etc/" in line and "sudo dotp2p dns setup --network regtest --data-dir /nowhere" in line, line
     assert tree(layout.root) == before
     print(f"without rights: {line}", flush=True)
+    # The same of the node's key, in a folder that is closed to others.
+    words[words.index("/nowhere")] = world.words[-1]
+    for command in (["dns", "key"], ["dns", "key", "roll"]):
+        line = run(*words, *command, code=1).stderr.strip()
+        assert "dnssec.key is for user root alone: `sudo -u root dotp2p " + " ".join(command) in line, line
+    print(f"without rights: {line}", flush=True)
 
 
 def main():

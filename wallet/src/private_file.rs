@@ -144,10 +144,14 @@ fn write_draft(path: &Path, bytes: &[u8]) -> Result<PathBuf, AccessError> {
     name.push(".tmp");
     let draft = path.with_file_name(name);
     match fs::remove_file(&draft) {
-        Err(source) if source.kind() != ErrorKind::NotFound => return Err(io_error("remove", &draft, source)),
+        Err(source) if source.kind() != ErrorKind::NotFound => return Err(io_error("write", path, source)),
         _ => {}
     }
-    let mut file = create_new(&draft)?;
+    // Whoever may not write there does not care for the draft.
+    let mut file = create_new(&draft).map_err(|error| match error {
+        AccessError::Io { source, .. } => io_error("write", path, source),
+        other => other,
+    })?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     if let Err(source) = written {
         let _ = fs::remove_file(&draft);

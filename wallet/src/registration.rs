@@ -113,7 +113,7 @@ pub enum RequestError {
     #[error("the owner is not in this wallet, so its first records cannot be signed: register without records")]
     ForeignOwner,
     /// Nothing to do.
-    #[error("name {0} is yours already")]
+    #[error("name {0} is yours already: update, renew or transfer it")]
     Yours(Name),
     /// Yours, but expired.
     #[error("name {0} is yours and has expired: renew it")]

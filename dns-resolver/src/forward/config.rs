@@ -95,6 +95,7 @@ impl FromStr for Forward {
         match text.trim() {
             "off" => Ok(Self::Off),
             "system" => Ok(Self::System),
+            "" => Err(UpstreamError::None),
             text => text.split(',').map(|part| part.trim().parse()).collect::<Result<_, _>>().map(Self::Upstreams),
         }
     }
@@ -151,7 +152,7 @@ mod tests {
         }
         assert_eq!(
             serde_json::from_str::<Forward>("[]").unwrap_err().to_string().split(';').next().unwrap(),
-            "upstream \"\" has no IP address, such as 192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53"
+            "no upstream is named: write \"off\", \"system\", or upstreams such as \"9.9.9.9\""
         );
     }
 

@@ -3,30 +3,40 @@
 //!
 //! Their servers are asked without RD and believed for what is below the cut alone; what their answers lead to is asked where
 //! it belongs. A server that says who else is to be asked must point further down. Whoever owns a name chooses whom we send
-//! questions to, so it is port 53, never this machine, and few servers a question: [`ADDRESSES_MAX`], [`HOSTS_MAX`].
+//! questions to, so it is port 53, neither loopback nor where this node listens, and few servers a question
+//! ([`ADDRESSES_MAX`], [`HOSTS_MAX`]). Whose address only upstreams know is asked when the others do not answer.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::Name as DnsName;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-use super::Forwarder;
 use super::query::Outside;
+use super::race::DEADLINE;
 use super::server::Server;
 use super::system::is_ours;
 use super::told::{Told, is_inside};
+use super::{Failure, Forwarded, Forwarder};
 use crate::answer::Rr;
 use crate::rdata::{rtype, target};
 
 /// Addresses of servers that are asked.
 const ADDRESSES_MAX: usize = 6;
-/// Servers whose addresses are asked of upstreams, where there is not more than one without: each costs two questions.
+/// Servers outside our domain that are kept of a delegation.
+const HOSTS_KEPT: usize = 8;
+/// Those whose addresses are asked of upstreams for one question; each costs two.
 const HOSTS_MAX: usize = 2;
-/// How long those addresses are waited for.
+/// How long those addresses are waited for, and how long others when there is one.
 const HOSTS_WAIT: Duration = Duration::from_millis(1_500);
+const HOSTS_GRACE: Duration = Duration::from_millis(100);
+/// How long servers have whose addresses are known, if there are others.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// Servers of which it is kept how they do.
 pub(super) const SERVERS_KEPT: u64 = 1_000;
 
@@ -37,27 +47,41 @@ pub(crate) struct Delegation {
     pub cut: DnsName,
     addresses: Vec<IpAddr>,
     /// Servers outside our domain, whose addresses are to be found there.
-    hosts: Vec<DnsName>,
+    pub hosts: Vec<DnsName>,
 }
 
 impl Delegation {
     /// Where these records of an answer without data refer who asks for `name`; `None`: nowhere.
-    pub fn of(authority: &[Rr], additional: &[Rr], name: &DnsName, tld: &str) -> Option<Self> {
-        if authority.iter().any(|rr| rr.rtype == rtype::SOA) {
-            return None;
-        }
-        let cut = authority.iter().find(|rr| rr.rtype == rtype::NS)?.owner.to_lowercase();
-        if cut.iter().len() < 2 || !cut.zone_of(name) {
-            return None;
-        }
+    ///
+    /// - `inside`: the addresses of a server in our domain, by the zone; for those that have none beside the answer.
+    pub fn of(
+        authority: &[Rr],
+        additional: &[Rr],
+        name: &DnsName,
+        tld: &str,
+        inside: impl Fn(&DnsName) -> Vec<IpAddr>,
+    ) -> Option<Self> {
+        let cut = cut(authority, name)?;
         let servers = authority.iter().filter(|rr| rr.rtype == rtype::NS && rr.owner == cut);
-        let servers: Vec<DnsName> =
+        let mut servers: Vec<DnsName> =
             servers.filter_map(|rr| target(&rr.rdata)).map(|host| host.to_lowercase()).collect();
-        let glue = additional.iter().filter(|rr| servers.contains(&rr.owner));
-        let mut addresses: Vec<IpAddr> = glue.filter_map(address).collect();
+        // In an order of their own: another is no other delegation.
+        servers.sort_unstable();
+        servers.dedup();
+        let (mut addresses, mut hosts) = (Vec::new(), Vec::new());
+        for host in servers {
+            let glue: Vec<IpAddr> = additional.iter().filter(|rr| rr.owner == host).filter_map(address).collect();
+            match (glue.is_empty(), is_inside(&host, tld)) {
+                (false, _) => addresses.extend(glue),
+                (true, true) if addresses.len() < ADDRESSES_MAX => addresses.extend(inside(&host)),
+                (true, true) => {}
+                (true, false) => hosts.push(host),
+            }
+        }
+        addresses.sort_unstable();
+        addresses.dedup();
         addresses.truncate(ADDRESSES_MAX);
-        let mut hosts: Vec<DnsName> = servers.into_iter().filter(|host| !is_inside(host, tld)).collect();
-        hosts.truncate(HOSTS_MAX);
+        hosts.truncate(HOSTS_KEPT);
         Some(Self { cut, addresses, hosts })
     }
 
@@ -68,20 +92,26 @@ impl Delegation {
     }
 }
 
-impl Told {
-    /// Where a server of `delegation` refers who asks for `name`, if it does.
-    pub fn refers(&self, name: &DnsName, tld: &str) -> Option<Delegation> {
-        if self.answer.is_empty() { Delegation::of(&self.authority, &self.additional, name, tld) } else { None }
+/// Where the servers begin to answer that a message without data refers to.
+fn cut(authority: &[Rr], name: &DnsName) -> Option<DnsName> {
+    if authority.iter().any(|rr| rr.rtype == rtype::SOA) {
+        return None;
     }
+    let cut = authority.iter().find(|rr| rr.rtype == rtype::NS)?.owner.to_lowercase();
+    (cut.iter().len() >= 2 && cut.zone_of(name)).then_some(cut)
+}
 
-    /// Whether who says this, without being an authority for it, leads nowhere: back to where the question came from, or up.
-    pub(super) fn is_lame(&self, question: &Outside, delegation: &Delegation, tld: &str) -> bool {
-        let further = self.refers(&question.name, tld).filter(|to| to.cut != delegation.cut);
-        self.answer.is_empty() && further.is_none()
+impl Told {
+    /// Whether a server of `delegation` refers who asks for `name` further down.
+    pub fn refers(&self, name: &DnsName, delegation: &Delegation) -> bool {
+        let is_further = |cut: DnsName| delegation.cut.zone_of(&cut) && cut != delegation.cut;
+        self.rcode == ResponseCode::NoError
+            && self.answer.is_empty()
+            && cut(&self.authority, name).is_some_and(is_further)
     }
 }
 
-fn address(rr: &Rr) -> Option<IpAddr> {
+pub(crate) fn address(rr: &Rr) -> Option<IpAddr> {
     match rr.rtype {
         rtype::A => <[u8; 4]>::try_from(rr.rdata.as_slice()).ok().map(IpAddr::from),
         rtype::AAAA => <[u8; 16]>::try_from(rr.rdata.as_slice()).ok().map(IpAddr::from),
@@ -89,7 +119,8 @@ fn address(rr: &Rr) -> Option<IpAddr> {
     }
 }
 
-/// Where the servers of delegated names answer: on port 53, and not on this machine.
+/// Where the servers of delegated names answer: on port 53, and neither on loopback nor where this node listens. Other
+/// addresses of this machine may be a server's: of who has a name, and a node beside it.
 pub(super) fn reach(listeners: &[SocketAddr], ip: IpAddr) -> Option<SocketAddr> {
     let ip = ip.to_canonical();
     let is_nobody = match ip {
@@ -103,24 +134,68 @@ pub(super) fn reach(listeners: &[SocketAddr], ip: IpAddr) -> Option<SocketAddr> 
 }
 
 impl Forwarder {
-    /// The servers of a delegation.
-    pub(super) async fn delegated(self: &Arc<Self>, delegation: &Delegation, tld: &str) -> Vec<Arc<Server>> {
-        let mut all = delegation.addresses.clone();
-        if all.len() < 2 {
-            let questions = delegation
-                .hosts
-                .iter()
-                .flat_map(|host| [rtype::A, rtype::AAAA].map(|qtype| Outside::of(host.clone(), qtype)));
-            let looked_up = join_all(questions.map(|question| async move {
+    /// Asks the servers of `delegation`: first those whose addresses are known.
+    pub(super) async fn ask_delegates(
+        self: &Arc<Self>,
+        delegation: &Delegation,
+        question: &Outside,
+        tld: &str,
+    ) -> Forwarded {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let known = self.delegates(delegation.addresses.clone(), turn);
+        let mut last = Err(Failure::NoUpstream);
+        if !known.is_empty() {
+            let within = if delegation.hosts.is_empty() { DEADLINE } else { FIRST_WAIT };
+            last = self.race(|| known, question, tld, within).await;
+        }
+        let is_open = match &last {
+            Ok(told) => told.rcode == ResponseCode::ServFail,
+            Err(failure) => matches!(failure, Failure::NoUpstream | Failure::Unreachable),
+        };
+        if !is_open || delegation.hosts.is_empty() {
+            return last;
+        }
+        let mut found = self.look_up(&delegation.hosts, turn, tld).await;
+        found.retain(|ip| !delegation.addresses.contains(ip));
+        let found = self.delegates(found, turn);
+        if found.is_empty() { last } else { self.race(|| found, question, tld, FIRST_WAIT).await }
+    }
+
+    /// The servers at these addresses, another first each time.
+    fn delegates(&self, mut addresses: Vec<IpAddr>, turn: usize) -> Vec<Arc<Server>> {
+        if !addresses.is_empty() {
+            let first = turn % addresses.len();
+            addresses.rotate_left(first);
+        }
+        let server = |at| self.delegates.get_with(at, || Arc::new(Server::of_names(at)));
+        addresses.into_iter().filter_map(|ip| (self.reach)(ip)).map(server).collect()
+    }
+
+    /// Addresses of some of these hosts, by the upstreams; none where too many are looked up already.
+    async fn look_up(self: &Arc<Self>, hosts: &[DnsName], turn: usize, tld: &str) -> Vec<IpAddr> {
+        // Held until all have ended, so that no more of them are on their way than there are permits for.
+        let Ok(_permit) = self.lookups.try_acquire() else { return Vec::new() };
+        let some = hosts.iter().cycle().skip(turn % hosts.len().max(1)).take(hosts.len().min(HOSTS_MAX));
+        let questions = some.flat_map(|host| [rtype::A, rtype::AAAA].map(|qtype| Outside::of(host.clone(), qtype)));
+        let mut pending: FuturesUnordered<_> = questions
+            .map(|question| async move {
                 let told = match self.cache.good(&question, (self.clock)()) {
                     Some(known) => known,
-                    None => timeout(HOSTS_WAIT, self.ask(&question, tld)).await.ok()?,
+                    None => self.ask_within(&question, tld, HOSTS_WAIT).await,
                 };
-                Some(told.ok()?.answer.iter().filter_map(address).collect::<Vec<_>>())
-            }));
-            all.extend(looked_up.await.into_iter().flatten().flatten().take(ADDRESSES_MAX));
+                told.map(|told| told.answer.iter().filter_map(address).collect::<Vec<_>>()).unwrap_or_default()
+            })
+            .collect();
+        let (mut all, mut until) = (Vec::new(), Instant::now() + HOSTS_WAIT);
+        while let Ok(Some(found)) = timeout_at(until, pending.next()).await {
+            if !found.is_empty() {
+                all.extend(found);
+                until = until.min(Instant::now() + HOSTS_GRACE);
+            }
         }
-        let server = |at: SocketAddr| self.delegates.get_with(at, || Arc::new(Server::of_names(at)));
-        all.into_iter().filter_map(|ip| (self.reach)(ip)).map(server).collect()
+        all.sort_unstable();
+        all.dedup();
+        all.truncate(ADDRESSES_MAX);
+        all
     }
 }

@@ -5,7 +5,8 @@
 //! to have been slow alone, and the other is of no use, it is used on. What is made is made to the end, whoever waits for it.
 //!
 //! Where another upstream answers first nobody asks again. So a connection is left as well when a question is given up over it
-//! and for two seconds there has been one without an answer; a slow name alone, given up sooner, does not end it.
+//! and for two seconds there has been one without an answer; a slow name alone, given up sooner, does not end it. That of which
+//! nobody waits for the answer any more is carried to its end, so that it is known whether one came.
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,15 +30,15 @@ use tokio::time::{Instant, timeout};
 
 use super::query::{Match, Query};
 
-/// When a question that a connection carries is given up by it; whoever asks has lost patience long before.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// When a question that a connection carries is given up by it; whoever asks has lost patience then.
+const TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a connection may take to be made; whoever asks has lost patience then.
 const MAKING_MAX: Duration = Duration::from_secs(4);
 /// How long a connection may be silent while questions wait. More than an upstream is given beside one that has refused: a name
 /// that nobody keeps takes as long.
 const SILENT_MAX: Duration = Duration::from_secs(2);
 /// Questions that a connection carries at once.
-const ACTIVE_MAX: usize = 1_024;
+const ACTIVE_MAX: usize = 2_048;
 /// How often a question waits for the others to leave, so many milliseconds each time.
 const BUSY_TRIES: usize = 100;
 const BUSY_WAIT: Duration = Duration::from_millis(5);
@@ -218,15 +219,21 @@ impl Connection {
         self.ask_over(&open, query).await
     }
 
-    async fn ask_over(&self, open: &Open, query: &Query) -> Result<Vec<u8>, NetError> {
+    async fn ask_over(self: &Arc<Self>, open: &Open, query: &Query) -> Result<Vec<u8>, NetError> {
         open.waiting_since().get_or_insert_with(Instant::now);
         let _leaves = LeaveIfSilent { connection: self, open };
-        let reply = send(&open.exchange, query).await;
-        match &reply {
-            Err(error) if !is_of_answer(error) => self.close(open),
-            _ => open.hears(),
-        }
-        reply
+        let (this, over, query, before) = (self.clone(), open.clone(), query.clone(), open.heard());
+        let asked = tokio::spawn(async move {
+            let reply = send(&over.exchange, &query).await;
+            match &reply {
+                // Others were answered meanwhile.
+                Err(NetError::Timeout) if over.heard() != before => {}
+                Err(error) if !is_of_answer(error) => this.close(&over),
+                _ => over.hears(),
+            }
+            reply
+        });
+        asked.await.unwrap_or(Err(NetError::NoConnections))
     }
 
     fn links(&self) -> MutexGuard<'_, Links> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +10,11 @@ use hickory_proto::rr::Name as DnsName;
 use tokio::sync::{Notify, watch};
 
 use super::query::{Outside, Query, is_mark};
-use super::{Failure, Forwarded, WAITING_MAX};
+use super::{Failure, Forwarded, LOOKUPS_MAX, WAITING_MAX};
+use crate::guard::client_of;
+
+/// Questions on their way: of each that waits, and those for the sake of some.
+const FLIGHTS_MAX: usize = WAITING_MAX + 4 * LOOKUPS_MAX;
 
 /// What is on its way.
 #[derive(Default)]
@@ -67,7 +71,7 @@ impl Flights {
                     if let Some(forwarded) = known() {
                         return forwarded;
                     }
-                    if shared.len() >= WAITING_MAX {
+                    if shared.len() >= FLIGHTS_MAX {
                         return Err(Failure::TooMany);
                     }
                     let (sender, receiver) = watch::channel(None);
@@ -153,26 +157,18 @@ impl Drop for Landing {
 /// How many questions wait, in all and for each client.
 ///
 /// A client has at most half as many places as are free (Choudhury and Hahne's dynamic thresholds): the more clients take all
-/// they can get, the less each of them gets.
+/// they can get, the less each of them gets. Likewise an address has at most half of what is left of its client's.
 pub(super) struct Waiting {
     total_max: usize,
     client_max: usize,
     clients: Mutex<(usize, HashMap<IpAddr, usize>)>,
 }
 
-/// Who is counted as one client: an address; a /64, of which a host can take every address; all of this machine.
-fn client_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        address if address.is_loopback() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        address => address,
-    }
-}
-
 /// A place among those that wait; dropping it gives it back.
 pub(crate) struct Place {
     waiting: Arc<Waiting>,
-    client: IpAddr,
+    /// Its client, and of a /64 the address.
+    of: [Option<IpAddr>; 2],
 }
 
 impl Waiting {
@@ -182,16 +178,21 @@ impl Waiting {
 
     /// A place for a question of `client`; `None`: it, or all of them together, have too many.
     pub fn enter(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
-        let client = client_of(client);
+        let (client, address) = (client_of(client), client.to_canonical());
+        // Of a /64 that many hosts share.
+        let address = Some(address).filter(|address| address.is_ipv6() && !address.is_loopback() && *address != client);
         let mut clients = lock(&self.clients);
         let (total, each) = &mut *clients;
-        let share = self.total_max.saturating_sub(*total).div_ceil(2).min(self.client_max);
-        if each.get(&client).copied().unwrap_or_default() >= share {
+        let count = |of: &IpAddr| each.get(of).copied().unwrap_or_default();
+        let left =
+            self.total_max.saturating_sub(*total).div_ceil(2).min(self.client_max).saturating_sub(count(&client));
+        if left == 0 || address.is_some_and(|address| count(&address) >= left.div_ceil(2)) {
             return None;
         }
         *total += 1;
-        *each.entry(client).or_default() += 1;
-        Some(Place { waiting: self.clone(), client })
+        let of = [Some(client), address];
+        of.into_iter().flatten().for_each(|of| *each.entry(of).or_default() += 1);
+        Some(Place { waiting: self.clone(), of })
     }
 }
 
@@ -200,10 +201,12 @@ impl Drop for Place {
         let mut clients = lock(&self.waiting.clients);
         let (total, each) = &mut *clients;
         *total = total.saturating_sub(1);
-        if let Some(count) = each.get_mut(&self.client) {
-            *count -= 1;
-            if *count == 0 {
-                each.remove(&self.client);
+        for of in self.of.iter().flatten() {
+            if let Some(count) = each.get_mut(of) {
+                *count -= 1;
+                if *count == 0 {
+                    each.remove(of);
+                }
             }
         }
     }
@@ -222,12 +225,12 @@ mod tests {
     async fn what_is_on_its_way_is_bounded() {
         let flights = Arc::<Flights>::default();
         let outside = |at: usize| Outside::of(domain(&format!("n{at}.example")), 1);
-        for at in 0..WAITING_MAX {
+        for at in 0..FLIGHTS_MAX {
             let question = outside(at);
             let share = flights.share(&question, || None, pending());
             assert_eq!(share.now_or_never(), None, "and whoever asked is gone");
         }
-        let question = outside(WAITING_MAX);
+        let question = outside(FLIGHTS_MAX);
         assert_eq!(flights.share(&question, || None, pending()).await, Err(Failure::TooMany));
         let known = || Some(Err(Failure::Unreachable));
         assert_eq!(flights.share(&question, known, pending()).await, Err(Failure::Unreachable));
@@ -265,6 +268,17 @@ mod tests {
             let _place = enter(first).unwrap();
             assert!(enter(second).is_none() && enter(other).is_some(), "{first} {second} {other}");
         }
+    }
+
+    #[test]
+    fn a_host_of_a_shared_network_leaves_places_to_its_neighbours() {
+        let waiting = Arc::new(Waiting::new(WAITING_MAX, 100));
+        let fill =
+            |address: &str| -> Vec<_> { std::iter::from_fn(|| waiting.enter(address.parse().unwrap())).collect() };
+        let (first, second, third) = (fill("fe80::1"), fill("fe80::2"), fill("fe80::3"));
+        assert_eq!([first.len(), second.len(), third.len()], [34, 22, 15]);
+        drop((first, second, third));
+        assert!(lock(&waiting.clients).1.is_empty());
     }
 
     #[test]

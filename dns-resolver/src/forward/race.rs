@@ -158,6 +158,8 @@ impl Forwarder {
         let result = self.query_once(&server, &again, question, tld).await;
         match &result {
             Ok(told) if is_conclusive(told.rcode) || told.rcode == ResponseCode::ServFail => {}
+            // What somebody says of a name that it was given without being asked makes it no worse for others.
+            Ok(_) if question.delegation.is_some() => {}
             // Somebody may have guessed how it was written, or it was not asked.
             Err(Failure::Loop | Failure::TooMany) => {}
             _ => server.failed((self.clock)()),
@@ -199,10 +201,13 @@ impl Forwarder {
         if reading.is_truncated {
             return Err(problem(&"it does not fit"));
         }
-        let delegation = question.delegation.as_deref();
-        let is_lame = |delegation| !reading.is_authoritative && reading.told.is_lame(question, delegation, tld);
-        if delegation.is_some_and(is_lame) {
-            return Err(problem(&"it does not answer for the name"));
+        if let Some(delegation) = &question.delegation
+            && reading.is_referral
+            && !reading.told.refers(&question.name, delegation)
+        {
+            // It does not answer for the name: it points back, or up.
+            let refused = Told { rcode: ResponseCode::Refused, authority: Vec::new(), ..reading.told };
+            return Ok(Told { additional: Vec::new(), ..refused });
         }
         server.answered(asked_at.elapsed());
         if !is_conclusive(reading.told.rcode) {
@@ -259,7 +264,7 @@ fn better(before: Forwarded, now: Forwarded) -> Forwarded {
 fn failed(mut told: Told) -> Told {
     if told.errors.is_empty() {
         let code = told.rcode.to_str();
-        told.errors.push(ExtendedError::new(22, format!("the upstream resolver says: {code}")));
+        told.errors.push(ExtendedError::new(22, format!("who was asked says: {code}")));
     }
     told.answer.clear();
     told.authority.clear();

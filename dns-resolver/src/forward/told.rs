@@ -50,8 +50,8 @@ pub(super) struct Reading {
     pub told: Told,
     /// Whether it must be asked for again over TCP (TC).
     pub is_truncated: bool,
-    /// AA.
-    pub is_authoritative: bool,
+    /// Whether it names servers and nothing else, without being an authority: it is for others to answer.
+    pub is_referral: bool,
 }
 
 /// Whether `name` is our domain or below it, in any case.
@@ -84,7 +84,7 @@ impl Told {
             leads_to: None,
             ttl: 0,
         };
-        let mut rcode_high = 0;
+        let (mut rcode_high, mut has_servers, mut has_soa) = (0, false, false);
         let is_truncated = flags & 0x0200 != 0;
         // A message that was cut may end anywhere: it is asked for again.
         if !is_truncated {
@@ -96,7 +96,11 @@ impl Told {
                     if record.rtype == OPT {
                         rcode_high = record.ttl.to_be_bytes()[0];
                         told.errors = errors(&record.rdata);
-                    } else if question.is_believed(&record.owner, tld) {
+                        continue;
+                    }
+                    has_servers |= record.rtype == rtype::NS;
+                    has_soa |= record.rtype == rtype::SOA;
+                    if question.is_believed(&record.owner, tld) {
                         section.push(record);
                     }
                 }
@@ -106,7 +110,9 @@ impl Told {
         told.rcode = ResponseCode::from(rcode_high, low & 0x0f);
         told.keep_the_chain(question, tld);
         told.ttl = told.lifetime(question);
-        Ok(Reading { told, is_truncated, is_authoritative: flags & 0x0400 != 0 })
+        let is_authority = flags & 0x0400 != 0 || told.rcode != ResponseCode::NoError;
+        let is_referral = answers == 0 && has_servers && !has_soa && !is_authority;
+        Ok(Reading { told, is_truncated, is_referral })
     }
 
     /// Leaves in the answer what the question leads to, as far as whoever told it is believed.
@@ -126,7 +132,21 @@ impl Told {
             chain.push(next);
         }
         let is_dname = |rr: &Rr| rr.rtype == rtype::DNAME || covered(rr) == Some(rtype::DNAME);
-        self.answer.retain(|rr| chain.iter().any(|name| *name == rr.owner || (is_dname(rr) && rr.owner.zone_of(name))));
+        let place =
+            |rr: &Rr| chain.iter().position(|name| *name == rr.owner || (is_dname(rr) && rr.owner.zone_of(name)));
+        self.answer.retain(|rr| place(rr).is_some());
+        // In the order of the chain: whoever goes on at its end looks for that in the last alias.
+        self.answer.sort_by_key(place);
+        let is_end = |rr: &Rr| rr.rtype == question.qtype || rr.rtype == rtype::CNAME;
+        if question.delegation.is_some()
+            && self.rcode == ResponseCode::NoError
+            && let [_, .., last] = chain.as_slice()
+            && !self.answer.iter().any(|rr| rr.owner == *last && is_end(rr))
+            && !self.authority.iter().any(|rr| rr.rtype == rtype::SOA)
+        {
+            // A server for a name answers what it is asked; where its own alias leads may be another's below it.
+            self.leads_to = self.leads_to.take().or_else(|| Some(last.clone()));
+        }
         if self.leads_to.is_some() {
             // How it goes on there is no business of theirs.
             self.rcode = ResponseCode::NoError;

@@ -48,6 +48,9 @@ pub struct Upstream {
 /// Why a text is not an [`Upstream`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamError {
+    /// No upstream at all.
+    #[error("no upstream is named: write \"off\", \"system\", or upstreams such as \"9.9.9.9\"")]
+    None,
     /// Neither an address nor an address and a port.
     #[error("upstream {0:?} has no IP address, such as 192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53")]
     Address(String),
@@ -65,6 +68,14 @@ pub enum UpstreamError {
     /// A name or a path, where none belongs.
     #[error("upstream {0:?}: only tls:// and https:// take a name after #, only https:// a path")]
     Extra(String),
+    /// What no request can have.
+    #[error("upstream {text:?}: {path:?} is no path: write %20 for a space, and other bytes likewise")]
+    Path {
+        /// As given.
+        text: String,
+        /// What stands from `/`.
+        path: String,
+    },
     /// Not a name.
     #[error("upstream {text:?}: {name:?} is no host name")]
     Name {
@@ -106,6 +117,11 @@ impl FromStr for Upstream {
         let is_extra = (name.is_some() && matches!(scheme, "udp" | "tcp")) || (!path.is_empty() && scheme != "https");
         if is_extra {
             return Err(UpstreamError::Extra(text.to_owned()));
+        }
+        // As it stands in a request; `?` and what follows belongs to it (RFC 3986, 3.3 and 3.4).
+        let is_of_path = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%/?".contains(&byte);
+        if !path.bytes().all(is_of_path) {
+            return Err(UpstreamError::Path { text: text.to_owned(), path: path.to_owned() });
         }
         if let Some(name) = name.filter(|name| ServerName::try_from(*name).is_err()) {
             return Err(UpstreamError::Name { text: text.to_owned(), name: name.to_owned() });
@@ -172,6 +188,7 @@ mod tests {
             ("https://9.9.9.9:8443/my/id#dns.quad9.net", "https://9.9.9.9:8443/my/id#dns.quad9.net"),
             ("https://1.1.1.1", "https://1.1.1.1:443/dns-query#1.1.1.1"),
             ("https://1.1.1.1/", "https://1.1.1.1:443/dns-query#1.1.1.1"),
+            ("https://1.1.1.1/a%20b?c=d", "https://1.1.1.1:443/a%20b?c=d#1.1.1.1"),
         ];
         for (text, full) in cases {
             let upstream: Upstream = text.parse().unwrap();
@@ -192,6 +209,8 @@ mod tests {
             ("192.0.2.1:0", "upstream \"192.0.2.1:0\": nobody can listen there"),
             ("192.0.2.1#name", "upstream \"192.0.2.1#name\": only tls:// and https:// take a name"),
             ("tls://192.0.2.1/dns-query", "upstream \"tls://192.0.2.1/dns-query\": only tls:// and https://"),
+            ("https://192.0.2.1/x y", "upstream \"https://192.0.2.1/x y\": \"/x y\" is no path: write %20 for a space"),
+            ("https://192.0.2.1/ü#a", "upstream \"https://192.0.2.1/ü#a\": \"/ü\" is no path"),
             ("tls://192.0.2.1#a b", "upstream \"tls://192.0.2.1#a b\": \"a b\" is no host name"),
             (
                 "https://[2001:db8::1]",

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use crate::guard::network_of;
+use crate::guard::{client_of, network_of};
 
 /// Who is connected.
 pub(super) struct Places {
@@ -29,6 +29,8 @@ struct Taken {
 struct Entry {
     network: [u8; 8],
     from: IpAddr,
+    /// Whether questions are being answered.
+    is_busy: bool,
     last: Instant,
     lost: Arc<Notify>,
 }
@@ -47,7 +49,7 @@ impl Places {
 
     /// A place for a connection from there. Where its network has enough, or all are taken, another is lost.
     pub fn take(places: &Arc<Self>, from: IpAddr) -> Place {
-        let (network, from) = (network_of(from), from.to_canonical());
+        let (network, from) = (network_of(from), client_of(from));
         let mut taken = places.taken();
         let is_network_full = taken.networks.get(&network).is_some_and(|count| *count >= places.max_per_network);
         let gives_way = if is_network_full {
@@ -63,7 +65,7 @@ impl Places {
         let (number, lost) = (taken.next, Arc::new(Notify::new()));
         taken.next += 1;
         *taken.networks.entry(network).or_default() += 1;
-        taken.all.insert(number, Entry { network, from, last: Instant::now(), lost: lost.clone() });
+        taken.all.insert(number, Entry { network, from, is_busy: false, last: Instant::now(), lost: lost.clone() });
         Place { places: places.clone(), number, lost }
     }
 
@@ -73,10 +75,10 @@ impl Places {
 }
 
 impl Taken {
-    /// The connection that has been idle longest, of those that are `meant`.
+    /// The connection that has been idle longest, of those that are `meant`; one that is busy if all are.
     fn idle_longest(&self, meant: impl Fn(&Entry) -> bool) -> Option<u64> {
         let meant = self.all.iter().filter(|(_, entry)| meant(entry));
-        meant.min_by_key(|(number, entry)| (entry.last, **number)).map(|(number, _)| *number)
+        meant.min_by_key(|(number, entry)| (entry.is_busy, entry.last, **number)).map(|(number, _)| *number)
     }
 
     /// Of the addresses in `network` that have most connections, the connection that has been idle longest.
@@ -102,10 +104,10 @@ impl Taken {
 }
 
 impl Place {
-    /// It was not idle.
-    pub fn touch(&self) {
+    /// It was not idle; `is_busy`: nor is it.
+    pub fn touch(&self, is_busy: bool) {
         if let Some(entry) = self.places.taken().all.get_mut(&self.number) {
-            entry.last = Instant::now();
+            (entry.is_busy, entry.last) = (is_busy, Instant::now());
         }
     }
 
@@ -163,9 +165,11 @@ mod tests {
     fn the_one_idle_longest_gives_way() {
         let places = Places::new(3, 10);
         let all: Vec<Place> = ["192.0.2.1", "192.0.3.1", "192.0.4.1"].map(|from| take(&places, from)).into();
-        all[0].touch();
+        all[0].touch(false);
+        all[1].touch(true);
+        all[2].touch(false);
         let newcomer = take(&places, "192.0.5.1");
-        assert_eq!(all.iter().map(is_lost).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(all.iter().map(is_lost).collect::<Vec<_>>(), [true, false, false]);
         // Who lost its place takes none when it ends.
         drop(all);
         assert_eq!(places.taken().all.len(), 1);

@@ -198,13 +198,14 @@ impl BlockWriter {
         let len = u32::try_from(bytes.len()).ok().filter(|len| *len <= RECORD_MAX);
         let len =
             len.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "record too large for a block file"))?;
-        if self.end > FILE_MAX {
+        while self.end > FILE_MAX {
             if let Some(file) = self.unsynced()? {
                 file.sync_data()?;
             }
             self.file += 1;
             self.open_file()?;
-            self.end = 0;
+            // Where files before it were lost it may be there already: nothing is ever overwritten.
+            self.end = self.files.file(self.file)?.metadata()?.len();
         }
         let mut record = Vec::with_capacity(HEAD_LEN + bytes.len());
         record.extend_from_slice(&MAGIC);

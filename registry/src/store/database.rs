@@ -64,6 +64,10 @@ impl DatabaseFiles {
 /// What the database says, with advice; where the disk is to blame, rebuilding is no remedy.
 pub(super) fn error(dir: &Path, error: sled::Error) -> StoreError {
     use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let error = match error {
+        sled::Error::Io(error) => sled::Error::Io(as_system(error)),
+        other => other,
+    };
     match error {
         sled::Error::Io(error)
             if matches!(error.kind(), PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull) =>
@@ -72,6 +76,13 @@ pub(super) fn error(dir: &Path, error: sled::Error) -> StoreError {
         }
         error => StoreError::Database { dir: dir.to_owned(), error },
     }
+}
+
+/// The system's error of one that the engine has copied: it keeps no more of it than the text `Os { code: 28, … }`.
+fn as_system(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    let code = text.strip_prefix("Os { code: ").and_then(|rest| rest.split(',').next()?.parse().ok());
+    code.map_or(error, io::Error::from_raw_os_error)
 }
 
 /// Opens the database. Its own lock may outlive its last owner for a moment, and ours says that nobody else has it.
@@ -154,6 +165,16 @@ mod tests {
         fs::read_dir(dir.join("db/blobs")).unwrap().map(|entry| entry.unwrap().file_name()).collect()
     }
 
+    /// It was shown as Rust's debug text.
+    #[test]
+    fn a_full_disk_is_told_in_the_systems_words() {
+        let full = || sled::Error::Io(io::Error::from_raw_os_error(28));
+        let text = io::Error::from_raw_os_error(28);
+        for error in [full(), full().clone()] {
+            assert_eq!(super::error(Path::new("db"), error).to_string(), format!("db: {text}"));
+        }
+    }
+
     #[test]
     fn a_large_value_is_durable_with_its_commit() {
         let dir = tempfile::tempdir().unwrap();
@@ -185,7 +206,9 @@ mod tests {
                         refused += 1;
                     }
                     Ok((store, _)) => {
-                        let found = |height| store.lookup().transactions(&txid(height, 7)).unwrap();
+                        let found = |height| {
+                            store.lookup().transactions(&txid(height, 7)).map(Result::unwrap).collect::<Vec<_>>()
+                        };
                         assert!((1..40).all(|height| found(height) == [(Height(height), 7)]), "{}", path.display());
                     }
                 }

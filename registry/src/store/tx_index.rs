@@ -24,7 +24,8 @@ fn prefix(txid: &Txid) -> [u8; 8] {
     txid.0.first_chunk().copied().unwrap_or_default()
 }
 
-pub(super) fn write(db: &sled::Db, batch: &mut sled::Batch, commit: &Commit) -> Result<(), sled::Error> {
+/// Puts the index of a commit's transactions into `batch`. Gives the keys that are of no use once that is durable: [`remove`].
+pub(super) fn write(db: &sled::Db, batch: &mut sled::Batch, commit: &Commit) -> Result<Vec<sled::IVec>, sled::Error> {
     for (height, txids) in &commit.transactions {
         let places = (0u32..).zip(txids);
         let mut entries: Vec<Entry> = places.map(|(at, txid)| (prefix(txid), height.0, at)).collect();
@@ -34,21 +35,27 @@ pub(super) fn write(db: &sled::Db, batch: &mut sled::Batch, commit: &Commit) -> 
     let (Some((first, _)), Some((last, _))) =
         (commit.transactions.first_key_value(), commit.transactions.last_key_value())
     else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     // Whole groups that this commit does not touch and that are a group below the tip.
     let end = (first.0 / GROUP).min((last.0 / GROUP).saturating_sub(1));
     let oldest = db.scan_prefix([TX, BLOCKS]).next().transpose()?;
     let begin = oldest.and_then(|(key, _)| tx_number(&key)).map_or(end, |height| height.0 / GROUP);
-    // Lists go from below, so that those that are there are without a gap ([`Indexed::missing`]).
-    (begin..end).try_fold(true, |below, group| merge(db, batch, group, below)).map(|_| ())
+    let mut useless = Vec::new();
+    (begin..end).try_for_each(|group| merge(db, batch, group, &mut useless))?;
+    Ok(useless)
 }
 
-/// Makes parts of a group's lists, and of the parts it has from before a reorganisation. The lists stay until the parts are
-/// there: of a commit that was torn nobody could tell afterwards that they were not.
-///
-/// `below`: whether the lists of all groups below are gone. Gives the same for the group above.
-fn merge(db: &sled::Db, batch: &mut sled::Batch, group: u32, below: bool) -> Result<bool, sled::Error> {
+/// Removes keys one by one, in their order: of a batch that was torn any might be left, and lists must be without a gap
+/// ([`Indexed::missing`]). Lost removals do no harm: the next commit finds the lists again.
+pub(super) fn remove(db: &sled::Db, useless: Vec<sled::IVec>) -> Result<(), sled::Error> {
+    useless.into_iter().try_for_each(|key| db.remove(key).map(drop))
+}
+
+/// Makes parts of a group's lists, and of the parts it has from before a reorganisation. What they are made of stays until
+/// they are durable: of a commit that was torn nobody could tell afterwards that it was. Old parts go before the lists, by
+/// which a merge that was interrupted is found again.
+fn merge(db: &sled::Db, batch: &mut sled::Batch, group: u32, useless: &mut Vec<sled::IVec>) -> Result<(), sled::Error> {
     let (first, next) = (group * GROUP, group.saturating_add(1));
     let lists = db.range(tx_key(BLOCKS, first, &[])..tx_key(BLOCKS, first.saturating_add(GROUP), &[]));
     let parts = db.range(tx_key(GROUPS, group, &[])..tx_key(GROUPS, next, &[]));
@@ -59,18 +66,13 @@ fn merge(db: &sled::Db, batch: &mut sled::Batch, group: u32, below: bool) -> Res
     entries.dedup();
     let merged = entries.chunks(PART).filter_map(|part| Some((tx_key(GROUPS, group, &part.first()?.0), part.encode())));
     let merged: Vec<(Vec<u8>, Vec<u8>)> = merged.collect();
-    if merged.iter().map(|(key, part)| (&key[..], &part[..])).eq(parts.iter().map(|(key, part)| (&key[..], &part[..])))
-    {
-        if below {
-            lists.iter().for_each(|(key, _)| batch.remove(key));
-        }
-        return Ok(below);
-    }
-    parts.iter().for_each(|(key, _)| batch.remove(key));
+    let stays: BTreeSet<&[u8]> = merged.iter().map(|(key, _)| &key[..]).collect();
+    useless.extend(parts.into_iter().map(|(key, _)| key).filter(|key| !stays.contains(&key[..])));
+    useless.extend(lists.into_iter().map(|(key, _)| key));
     for (key, part) in merged {
         batch.insert(key, part);
     }
-    Ok(false)
+    Ok(())
 }
 
 /// The heights that have a list of their own. Every block gets one, also an empty one, and those of the last blocks have
@@ -104,30 +106,31 @@ fn decode(mut value: &[u8]) -> Vec<Entry> {
     Vec::decode(&mut value).unwrap_or_default()
 }
 
-pub(super) fn candidates(db: &sled::Db, txid: &Txid) -> Result<Vec<(Height, u32)>, sled::Error> {
+/// Where the transaction may be, the newest first; looked for no further than the caller goes.
+pub(super) fn candidates(db: &sled::Db, txid: &Txid) -> impl Iterator<Item = Result<(Height, u32), sled::Error>> {
     let wanted = prefix(txid);
-    let mut found = Vec::new();
-    let mut search = |value: &[u8]| {
-        let entries = decode(value);
-        let from = entries.partition_point(|entry| entry.0 < wanted);
-        let equal = entries.iter().skip(from).take_while(|entry| entry.0 == wanted);
-        found.extend(equal.map(|(_, height, at)| (Height(*height), *at)));
-    };
-    for item in db.scan_prefix([TX, BLOCKS]) {
-        search(&item?.1);
-    }
-    let mut group = db.scan_prefix([TX, GROUPS]).next_back().transpose()?.and_then(|(key, _)| tx_number(&key));
-    while let Some(number) = group {
-        // The part that may hold the id begins at or below it; equal ids can only straddle into the part before.
-        let below = db.range(tx_key(GROUPS, number.0, &[])..=tx_key(GROUPS, number.0, &wanted)).rev().take(2);
-        for item in below {
-            search(&item?.1);
+    let search = move |item: Result<(sled::IVec, sled::IVec), sled::Error>| match item {
+        Ok((_, value)) => {
+            let entries = decode(&value);
+            let from = entries.partition_point(|entry| entry.0 < wanted);
+            let equal = entries.into_iter().skip(from).take_while(|entry| entry.0 == wanted);
+            let mut found: Vec<_> = equal.map(|(_, height, at)| Ok((Height(height), at))).collect();
+            found.reverse();
+            found
         }
-        group = number.checked_sub(1);
-    }
-    found.sort_unstable_by(|a, b| b.cmp(a));
-    found.dedup();
-    Ok(found)
+        Err(error) => vec![Err(error)],
+    };
+    let last = db.scan_prefix([TX, GROUPS]).next_back().transpose();
+    let (last, failed) = match last {
+        Ok(last) => (last.and_then(|(key, _)| tx_number(&key)), None),
+        Err(error) => (None, Some(Err(error))),
+    };
+    let groups = std::iter::successors(last, |number| number.checked_sub(1)).flat_map(move |number| {
+        // The part that may hold the id begins at or below it; equal ids can only straddle into the part before. Parts of a
+        // merge that was interrupted may stand between.
+        db.range(tx_key(GROUPS, number.0, &[])..=tx_key(GROUPS, number.0, &wanted)).rev().take(4)
+    });
+    db.scan_prefix([TX, BLOCKS]).rev().chain(failed).chain(groups).flat_map(search)
 }
 
 #[cfg(test)]
@@ -142,10 +145,20 @@ mod tests {
         Txid(sha256(&[height.to_le_bytes(), at.to_le_bytes()].concat()))
     }
 
-    fn commit(store: &mut Store, heights: std::ops::Range<u32>) {
+    fn of(heights: std::ops::Range<u32>) -> Commit {
         let txids = |height| (0..30).map(|at| txid(height, at)).collect();
         let transactions = heights.map(|height| (Height(height), txids(height))).collect();
-        store.commit(&Commit { transactions, ..Commit::default() }).unwrap();
+        Commit { transactions, ..Commit::default() }
+    }
+
+    fn commit(store: &mut Store, heights: std::ops::Range<u32>) {
+        store.commit(&of(heights)).unwrap();
+    }
+
+    fn find(store: &Store, txid: &Txid) -> Vec<(Height, u32)> {
+        let mut found: Vec<_> = store.lookup().transactions(txid).map(Result::unwrap).collect();
+        found.dedup();
+        found
     }
 
     /// A chain of blocks without transactions could once not be opened.
@@ -176,11 +189,21 @@ mod tests {
         };
         let has_gap = |lists: &[u32]| lists.windows(2).any(|pair| pair[0] + 1 != pair[1]);
         commit(&mut store, 1..1_100);
-        for height in 1_100..1_103 {
-            commit(&mut store, height..height + 1);
+        // A cut at any moment after the parts are there.
+        let (db, mut batch) = (store.lookup().0, sled::Batch::default());
+        let useless = write(&db, &mut batch, &of(1_100..1_101)).unwrap();
+        db.apply_batch(batch).unwrap();
+        assert_eq!(useless.len(), 767);
+        for key in useless.into_iter().take(300) {
+            remove(&db, vec![key]).unwrap();
             assert!(!has_gap(&lists(&store)));
         }
-        assert_eq!(lists(&store).first(), Some(&768));
+        assert_eq!(find(&store, &txid(200, 3)), [(Height(200), 3)]);
+        assert_eq!(lists(&store).first(), Some(&301));
+        for height in 1_101..1_103 {
+            commit(&mut store, height..height + 1);
+            assert_eq!(lists(&store), (768..=height).collect::<Vec<_>>(), "the rest goes with the next commit");
+        }
         // From 500 on other blocks: new transactions in group 1, none in group 2, whose parts are as they were.
         let other = |height| if height < 512 { vec![txid(height, 99)] } else { Vec::new() };
         let transactions = (500..1_104).map(|height| (Height(height), other(height))).collect();
@@ -191,10 +214,10 @@ mod tests {
             assert!(!has_gap(&lists(&store)), "after {height}");
             firsts.push(lists(&store)[0]);
         }
-        assert_eq!(firsts, [500, 500, 768, 768], "parts first, then all at once");
-        let found = |height, at| store.lookup().transactions(&txid(height, at)).unwrap();
-        assert_eq!(found(505, 99), [(Height(505), 0)]);
-        assert_eq!(found(505, 7), [(Height(505), 7)], "those of disconnected blocks stay");
+        assert_eq!(firsts, [500, 768, 768, 768]);
+        assert_eq!(find(&store, &txid(505, 99)), [(Height(505), 0)]);
+        assert_eq!(find(&store, &txid(505, 7)), [(Height(505), 7)], "those of disconnected blocks stay");
+        assert!((256..512).all(|height| (0..30).all(|at| !find(&store, &txid(height, at)).is_empty())));
     }
 
     #[test]
@@ -204,22 +227,17 @@ mod tests {
         let count = |store: &Store, kind| store.lookup().0.scan_prefix([TX, kind]).count();
         commit(&mut store, 1..1_100);
         commit(&mut store, 1_100..1_101);
-        assert_eq!(
-            (count(&store, BLOCKS), count(&store, GROUPS)),
-            (1_100, 6),
-            "three groups are parts now, and lists yet"
-        );
+        assert_eq!((count(&store, BLOCKS), count(&store, GROUPS)), (1_101 - 3 * 256, 6), "three groups are parts");
         commit(&mut store, 1_101..1_102);
-        assert_eq!((count(&store, BLOCKS), count(&store, GROUPS)), (1_102 - 3 * 256, 6), "parts alone");
+        assert_eq!((count(&store, BLOCKS), count(&store, GROUPS)), (1_102 - 3 * 256, 6));
         // Blocks of a merged group are connected again, and merged again.
         commit(&mut store, 700..701);
         commit(&mut store, 1_102..1_104);
         commit(&mut store, 1_104..1_105);
         assert_eq!((count(&store, BLOCKS), count(&store, GROUPS)), (1_105 - 3 * 256, 6));
         for (height, at) in [(1, 0), (300, 29), (699, 3), (700, 7), (767, 1), (768, 2), (1_100, 5), (1_101, 9)] {
-            let found = store.lookup().transactions(&txid(height, at)).unwrap();
-            assert_eq!(found, [(Height(height), at)]);
+            assert_eq!(find(&store, &txid(height, at)), [(Height(height), at)]);
         }
-        assert_eq!(store.lookup().transactions(&txid(2_000, 0)).unwrap(), []);
+        assert_eq!(find(&store, &txid(2_000, 0)), []);
     }
 }

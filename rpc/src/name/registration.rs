@@ -2,8 +2,10 @@
 
 use dotp2p_chain::params::Params;
 use dotp2p_registry::name_policy::unicode;
+use dotp2p_registry::zonefile::to_json;
 use dotp2p_wallet::registration::{Failure, Step, Waiting};
 
+use crate::args::stored_records;
 use crate::node::RegistrationStatus;
 use crate::shape::address;
 use crate::types::{Coins, RegistrationInfo, WaitingInfo};
@@ -15,7 +17,9 @@ pub(super) fn info(status: RegistrationStatus, params: &Params) -> RegistrationI
         name: status.name.to_string(),
         unicode: unicode(&status.name),
         owner: address(&status.owner, params),
+        records: to_json(&stored_records(&status.records, &status.name, params)),
         years: status.years,
+        limit: status.limit.map(Coins),
         step: step(&status.step).to_owned(),
         text: text(&status, params),
         blocks_left: status.blocks_left,

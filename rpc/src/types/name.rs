@@ -154,8 +154,12 @@ pub struct RegistrationInfo {
     pub unicode: String,
     /// Who will own it: an address.
     pub owner: String,
+    /// The first records, as asked for.
+    pub records: Vec<JsonRecord>,
     /// How long, from the claim.
     pub years: u8,
+    /// The most to spend on it, fees included, if that was said.
+    pub limit: Option<Coins>,
     /// `funds`, `commit`, `age`, `claim`, `rival`, `finish`, `done` or `failed`.
     pub step: String,
     /// The step in a sentence.

@@ -132,7 +132,9 @@ fn status(name: Name, owner: PublicKey, step: Step, waiting: Option<Waiting>) ->
     RegistrationStatus {
         name,
         owner,
+        records: dotp2p_chain::records::EMPTY.to_vec(),
         years: 1,
+        limit: None,
         step,
         waiting,
         blocks_left,

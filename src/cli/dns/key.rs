@@ -2,13 +2,16 @@
 
 mod forms;
 
+use std::io;
+use std::path::Path;
+
 use clap::{Args, Subcommand, ValueEnum};
 use dotp2p_dns::dnssec::key::{Algorithm, DnsKey};
-use dotp2p_dns::dnssec::key_file::{ANCHOR_FILE, KEY_FILE, KeyFile, begin_roll, finish_roll};
+use dotp2p_dns::dnssec::key_file::{ANCHOR_FILE, KEY_FILE, KeyFile, KeyFileError, begin_roll, finish_roll};
 use dotp2p_dns::dnssec::signer::apex_of;
 use serde_json::{Value, json};
 
-use super::{CliError, Output, Settings};
+use super::{CliError, Output, Settings, for_another_user};
 use crate::node::now_s;
 use forms::Anchor;
 
@@ -123,10 +126,12 @@ impl Resolver {
 
 pub(super) fn run(args: KeyArgs, settings: &Settings, out: &Output) -> Result<(), CliError> {
     let (dir, apex, now) = (&settings.dir, apex_of(&settings.tld()), now_s());
+    let command = if args.command.is_some() { "dns key roll" } else { "dns key" };
+    let explained = |error| explain(error, command, settings);
     match args.command {
-        None => show(&KeyFile::load(dir)?, args.resolver, settings, out),
+        None => show(&KeyFile::load(dir).map_err(explained)?, args.resolver, settings, out),
         Some(KeyCommand::Roll(RollArgs { finish: true, early, .. })) => {
-            let file = finish_roll(dir, &apex, now, early)?;
+            let file = finish_roll(dir, &apex, now, early).map_err(explained)?;
             if out.is_json() {
                 return out.json(&document(&file, settings));
             }
@@ -135,7 +140,8 @@ pub(super) fn run(args: KeyArgs, settings: &Settings, out: &Output) -> Result<()
             Ok(())
         }
         Some(KeyCommand::Roll(args)) => {
-            let file = begin_roll(dir, args.algorithm.unwrap_or(settings.node.dns.dnssec_algorithm), &apex, now)?;
+            let algorithm = args.algorithm.unwrap_or(settings.node.dns.dnssec_algorithm);
+            let file = begin_roll(dir, algorithm, &apex, now).map_err(explained)?;
             if out.is_json() {
                 return out.json(&document(&file, settings));
             }
@@ -150,6 +156,43 @@ pub(super) fn run(args: KeyArgs, settings: &Settings, out: &Output) -> Result<()
             Ok(())
         }
     }
+}
+
+/// With whose the key is, where this user may not have it. Its owner is to change it, not root: the file would be root's then.
+fn explain(error: KeyFileError, command: &str, settings: &Settings) -> CliError {
+    let is_denied = match &error {
+        KeyFileError::File { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+        // Nobody can tell what is in a folder that is closed to them.
+        KeyFileError::Missing(path) => path.try_exists().is_err(),
+        _ => false,
+    };
+    let path = settings.dir.join(KEY_FILE);
+    match owner(&path).filter(|_| is_denied) {
+        Some(owner) => {
+            let command = for_another_user(command, settings);
+            let path = path.display();
+            let text = format!(
+                "{path} is for user {owner} alone: `sudo -u {owner} {command}`, with the other options as here"
+            );
+            CliError::Refused(text)
+        }
+        None => error.into(),
+    }
+}
+
+/// The user whose the file is, or the innermost folder on the way to it that can be seen; `None`: this one.
+#[cfg(unix)]
+fn owner(path: &Path) -> Option<String> {
+    use nix::unistd::{Uid, User};
+    let seen = path.ancestors().find_map(|path| std::fs::symlink_metadata(path).ok())?;
+    let uid = Uid::from_raw(std::os::unix::fs::MetadataExt::uid(&seen));
+    let name = || User::from_uid(uid).ok().flatten().map_or_else(|| format!("'#{uid}'"), |user| user.name);
+    (uid != Uid::effective()).then(name)
+}
+
+#[cfg(not(unix))]
+fn owner(_: &Path) -> Option<String> {
+    None
 }
 
 fn show(file: &KeyFile, only: Option<Resolver>, settings: &Settings, out: &Output) -> Result<(), CliError> {

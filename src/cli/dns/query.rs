@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::super::{CliError, Output, Tone};
 use super::{random_id, servers};
 use crate::config::Settings;
-use crate::dns_client::{Question, Reply, Transport, ask, rcode_text, type_and_data};
+use crate::dns_client::{Question, Reply, Transport, ask, name_text, rcode_text, type_and_data};
 
 /// The option of Extended DNS Errors (RFC 8914).
 const EXTENDED_ERROR: u16 = 15;
@@ -36,6 +36,9 @@ pub(super) struct QueryArgs {
 }
 
 fn rtype(text: &str) -> Result<u16, String> {
+    if matches!(text.to_ascii_uppercase().as_str(), "AXFR" | "IXFR") {
+        return Err("zones are not transferred here; ask for one name and the type of its records".to_owned());
+    }
     let any = text.eq_ignore_ascii_case("ANY").then_some(u16::from(RecordType::ANY));
     any.or_else(|| type_number(&text.to_ascii_uppercase()))
         .ok_or_else(|| "it is no type; A, AAAA, TXT and MX are".to_owned())
@@ -114,9 +117,9 @@ fn sections(message: &Message) -> [(&'static str, &[Record]); 3] {
 
 /// Owner, TTL in seconds, type and data.
 fn fields(record: &Record) -> Result<(String, u32, String, String), CliError> {
-    let (rtype, data) =
-        type_and_data(record).map_err(|error| CliError::Refused(format!("a record in the answer: {error}")))?;
-    Ok((record.name.to_ascii(), record.ttl, rtype, data))
+    let wrong = |error| CliError::Refused(format!("a record in the answer: {error}"));
+    let (rtype, data) = type_and_data(record).map_err(wrong)?;
+    Ok((name_text(&record.name).map_err(wrong)?, record.ttl, rtype, data))
 }
 
 fn print(question: &Question, server: SocketAddr, reply: &Reply, out: &Output) -> Result<(), CliError> {
@@ -208,5 +211,6 @@ mod tests {
             assert_eq!(rtype(text), Ok(number), "{text}");
         }
         assert!(rtype("B").is_err());
+        assert!(rtype("axfr").unwrap_err().starts_with("zones are not transferred here"));
     }
 }

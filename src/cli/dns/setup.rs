@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
-use dotp2p_chain::params::Params;
 use serde_json::json;
 
 use super::super::{CliError, Output, Tone};
-use super::servers;
+use super::{for_another_user, servers};
 use crate::config::Settings;
 use crate::dns_setup::anchor::ANCHOR_MAX;
-use crate::dns_setup::{Anchor, ApplyError, Kind, Machine, Step, Target, detect, plan, unified_diff};
+use crate::dns_setup::{Anchor, ApplyError, Kind, Machine, Step, Target, detect, is_root, plan, unified_diff};
 use dotp2p_dns::dnssec::key_file::ANCHOR_FILE;
 
 /// The machine itself.
@@ -238,20 +237,10 @@ fn changes(steps: &[Step]) -> Vec<serde_json::Value> {
 
 /// With the command that has the rights, where they are missing: root's home is another, so folders are named.
 fn explain(error: &ApplyError, args: &SetupArgs, settings: &Settings) -> CliError {
-    if !error.is_denied() {
+    if !error.is_denied() || is_root() {
         return CliError::Refused(error.to_string());
     }
-    let mut command = "sudo dotp2p dns setup".to_owned();
-    let network = settings.params.deployment.name.as_str();
-    if network != "main" && Params::named(network).is_some() {
-        command.push_str(&format!(" --network {network}"));
-    }
-    if args.undo {
-        command.push_str(" --undo");
-    } else {
-        let data_dir = settings.dir.parent().unwrap_or(&settings.dir);
-        let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
-        command.push_str(&format!(" --data-dir {}", data_dir.display()));
-    }
-    CliError::Refused(format!("{error}: `{command}`, with the other options as here"))
+    let command =
+        if args.undo { "dotp2p dns setup --undo".to_owned() } else { for_another_user("dns setup", settings) };
+    CliError::Refused(format!("{error}: `sudo {command}`, with the other options as here"))
 }

@@ -58,6 +58,15 @@ pub(super) async fn update(args: UpdateArgs, settings: &Settings, out: &Output) 
     };
     let none = || CliError::Usage("no records: give --record, --zone or --json-records".to_owned());
     let records = records.ok_or_else(none)?;
+    if records.is_empty() && args.json_records.is_none() {
+        // A file that is empty by mistake shall not cost a name its records; `[]` is nobody's mistake.
+        let text = format!(
+            "the zone holds no records, and all that {0} has would go; if that is meant: `echo '[]' | dotp2p name update {0} \
+             --json-records -`",
+            name.name
+        );
+        return Err(CliError::Refused(text));
+    }
     let node = NodeClient::find(settings)?;
     let burn = burn_of(&records, &name.name, settings);
     if burn > Amount::ZERO {

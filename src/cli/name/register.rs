@@ -10,7 +10,7 @@ use dotp2p_chain::params::Params;
 use dotp2p_registry::name_policy::Typed;
 use dotp2p_registry::price;
 use dotp2p_registry::zonefile::{JsonRecord, from_json};
-use dotp2p_rpc::types::{NamePrice, PriceKind, RegistrationInfo};
+use dotp2p_rpc::types::{Coins, NamePrice, PriceKind, RegistrationInfo};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -30,9 +30,9 @@ pub(super) struct RegisterArgs {
     name: String,
     #[command(flatten)]
     records: RecordArgs,
-    /// For so many years
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=10))]
-    years: u8,
+    /// For so many years [default: 1]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=10))]
+    years: Option<u8>,
     /// Who will hold it [default: the wallet's first address]
     #[arg(long, value_name = "ADDRESS")]
     owner: Option<String>,
@@ -58,6 +58,10 @@ pub(super) async fn run(args: RegisterArgs, settings: &Settings, out: &Output) -
         return Err(CliError::Usage(text.to_owned()));
     }
     let records = args.records.read(&name.name, settings, out)?;
+    if records.as_ref().is_some_and(Vec::is_empty) {
+        let text = "the zone holds no records; to register the name without any, leave --zone out";
+        return Err(CliError::Refused(text.to_owned()));
+    }
     let node = NodeClient::find(settings)?;
     if !is_under_way(&name, &node).await? {
         let records_cost = records.as_deref().map(|list| records_cost(list, &name, settings)).unwrap_or_default();
@@ -71,13 +75,14 @@ pub(super) async fn run(args: RegisterArgs, settings: &Settings, out: &Output) -
         "limit": args.limit.map(|limit| limit.to_string()),
     });
     let answer = node.call("name_register", params).await?;
+    let info: RegistrationInfo = answer.read()?;
+    check_taken(&name, &args, records.as_deref(), &info)?;
     if args.wait {
-        return wait(&name, answer.read()?, &node, settings, out).await;
+        return wait(&name, info, &node, settings, out).await;
     }
     if out.is_json() {
         return out.json(&answer.raw());
     }
-    let info: RegistrationInfo = answer.read()?;
     out.pairs(&[
         ("step", Some(info.text.clone())),
         ("owner", Some(info.owner.clone())),
@@ -102,6 +107,32 @@ async fn registration(name: &Typed, node: &NodeClient) -> Result<Option<Registra
     Ok(all.into_iter().find(|it| it.name == name.name.as_str()))
 }
 
+/// Errors: a registration that was begun before answers, and something else was given now.
+fn check_taken(
+    name: &Typed,
+    args: &RegisterArgs,
+    records: Option<&[JsonRecord]>,
+    info: &RegistrationInfo,
+) -> Result<(), CliError> {
+    let is_done = info.step == "done";
+    let differ = [
+        ("records", Some("update"), records.is_some_and(|given| given != info.records)),
+        ("years", Some("renew"), args.years.is_some_and(|given| given != info.years)),
+        ("owner", Some("transfer"), args.owner.as_ref().is_some_and(|given| !given.eq_ignore_ascii_case(&info.owner))),
+        ("limit", None, !is_done && args.limit.is_some_and(|given| Some(Coins(given)) != info.limit)),
+    ];
+    let differ = || differ.iter().filter(|(.., differs)| *differs);
+    if differ().next().is_none() {
+        return Ok(());
+    }
+    let what: Vec<&str> = differ().map(|(what, ..)| *what).collect();
+    let how: Vec<String> = differ().filter_map(|(_, how, _)| how.map(|how| format!("`dotp2p name {how}`"))).collect();
+    let (is, then) = if is_done { ("yours", "use") } else { ("being registered", "once it is yours, use") };
+    let then = if how.is_empty() { String::new() } else { format!("; {then} {}", how.join(" and ")) };
+    let (name, what) = (shown(name), what.join(", "));
+    Err(CliError::Refused(format!("{name} is {is} already, and what was given now is not taken: {what}{then}")))
+}
+
 /// What the first records burn beyond those that are free (N9).
 fn records_cost(records: &[JsonRecord], name: &Typed, settings: &Settings) -> Amount {
     let limits = settings.params.rules.record_limits(name.name.as_bytes().len());
@@ -117,7 +148,8 @@ async fn agree(
     node: &NodeClient,
     out: &Output,
 ) -> Result<(), CliError> {
-    let params = json!({ "name": name.name.as_str(), "years": args.years });
+    let years = args.years.unwrap_or(1);
+    let params = json!({ "name": name.name.as_str(), "years": years });
     let price: NamePrice = node.call("name_price", params).await?.read()?;
     if price.kind == PriceKind::Renewal {
         return Ok(());
@@ -128,7 +160,7 @@ async fn agree(
     name.warnings.iter().for_each(|warning| out.note(format_args!("warning: {warning}")));
     let limit = args.limit.map(|limit| format!(", at most {limit} in all")).unwrap_or_default();
     let total = price.total.0.checked_add(records_cost).unwrap_or(Amount::MAX);
-    let years = years_text(args.years);
+    let years = years_text(years);
     let question = format!("Register {} for {years}, for {total} coins and the miners' fees{limit}?", shown(name));
     out.confirm(&question, args.yes)
 }
@@ -252,8 +284,8 @@ mod tests {
     fn info(step: &str, text: &str) -> RegistrationInfo {
         let (name, owner) = ("xn--bcher-kva", "rp2p1…");
         let json = json!({
-            "name": name, "unicode": "bücher", "owner": owner, "years": 1, "step": step, "text": text, "blocks_left": 3,
-            "waiting": null, "spent": 0.1, "txids": [], "error": null, "notes": [],
+            "name": name, "unicode": "bücher", "owner": owner, "records": [], "years": 1, "limit": null, "step": step,
+            "text": text, "blocks_left": 3, "waiting": null, "spent": 0.1, "txids": [], "error": null, "notes": [],
         });
         serde_json::from_value(json).unwrap()
     }

@@ -49,7 +49,10 @@ impl Delegated {
             .with("carol", "@ NS ns\nns A 192.0.2.53")
             .with("two", "sub NS ns1.sub\nsub NS ns2.sub\nns1.sub A 192.0.2.53\nns2.sub A 192.0.2.54")
             .with("away", "@ NS ns.example.")
-            .with("here", "@ NS ns\nns A 127.0.0.1");
+            .with("here", "@ NS ns\nns A 127.0.0.1")
+            .with("hosted", "@ NS ns1.host.p2p.\n")
+            .with("host", "ns1 CNAME ns2\nns2 A 192.0.2.53")
+            .with("dual", "@ NS ns\n@ NS ns.example.\nns A 192.0.2.98\nns AAAA 2001:db8::98");
         let at = (53..).zip(&all).map(|(last, server)| (IpAddr::from([192, 0, 2, last]), server.addr));
         let at: HashMap<_, _> = at.collect();
         let reach = Box::new(move |ip| at.get(&ip).copied());
@@ -73,6 +76,18 @@ const CAROL: Says = |question| match question {
     ),
     "none.carol.p2p.A" => (true, 3, ["", "carol.p2p 60 SOA 60", ""]),
     "www.away.p2p.A" => (true, 0, ["www.away.p2p 60 A 198.51.100.3", "", ""]),
+    "x.hosted.p2p.A" => (true, 0, ["x.hosted.p2p 60 A 198.51.100.6", "", ""]),
+    "x.dual.p2p.A" => (true, 0, ["x.dual.p2p 60 A 198.51.100.7", "", ""]),
+    // An alias to what is delegated further, in an order of its own, and one that is not followed.
+    "lb.carol.p2p.A" => {
+        (true, 0, ["lb2.carol.p2p 60 CNAME x.deep.carol.p2p.\nlb.carol.p2p 60 CNAME lb2.carol.p2p.", "", ""])
+    }
+    "lazy.carol.p2p.A" => (true, 0, ["lazy.carol.p2p 60 CNAME www.carol.p2p.", "", ""]),
+    // As dnsmasq says it, and RFC 2308 2.1 and 2.2 in other ways.
+    "gone.carol.p2p.A" => (false, 3, ["", "", ""]),
+    "gone2.carol.p2p.A" => (true, 3, ["", "carol.p2p 60 NS ns.carol.p2p.", ""]),
+    "empty.carol.p2p.A" => (false, 0, ["", "", ""]),
+    "empty2.carol.p2p.A" => (true, 0, ["", "carol.p2p 60 NS ns.carol.p2p.", ""]),
     "x.deep.carol.p2p.A" => {
         (false, 0, ["", "deep.carol.p2p 60 NS ns.deep.carol.p2p.", "ns.deep.carol.p2p 60 A 192.0.2.54"])
     }
@@ -127,6 +142,47 @@ async fn the_servers_of_a_delegated_name_are_found() {
     assert_eq!(there.servers[1].names(), ["x.deep.carol.p2p."]);
 }
 
+/// Found by reading: all of these were SERVFAIL, or an alias that led nowhere.
+#[tokio::test]
+async fn what_servers_say_in_other_ways_is_understood() {
+    let further: Says = |_| (true, 0, ["x.deep.carol.p2p 60 A 198.51.100.4", "", ""]);
+    let there = Delegated::new(&[CAROL, further]).await;
+    let world = &there.world;
+    let aliases = "lb.carol.p2p. 60 IN CNAME lb2.carol.p2p. | lb2.carol.p2p. 60 IN CNAME x.deep.carol.p2p.";
+    let got = world.line("lb.carol.p2p A", "r").await;
+    assert_eq!(got, format!("NOERROR rd ra | {aliases} | x.deep.carol.p2p. 60 IN A 198.51.100.4"));
+    let lazy = "lazy.carol.p2p. 60 IN CNAME www.carol.p2p. | www.carol.p2p. 60 IN A 198.51.100.1";
+    assert_eq!(world.line("lazy.carol.p2p A", "r").await, format!("NOERROR rd ra | {lazy}"));
+    for (name, rcode) in [("gone", "NXDOMAIN"), ("gone2", "NXDOMAIN"), ("empty", "NOERROR"), ("empty2", "NOERROR")] {
+        let got = world.line(&format!("{name}.carol.p2p A"), "r").await;
+        assert!(got.starts_with(rcode) && !got.contains(" A "), "{name}: {got}");
+    }
+    assert_eq!(world.line("x.hosted.p2p A", "r").await, "NOERROR rd ra | x.hosted.p2p. 60 IN A 198.51.100.6");
+}
+
+#[tokio::test]
+async fn a_server_outside_is_asked_when_those_beside_the_delegation_do_not_answer() {
+    let there = Delegated::new(&[CAROL]).await;
+    assert_eq!(there.world.line("x.dual.p2p A", "r").await, "NOERROR rd ra | x.dual.p2p. 60 IN A 198.51.100.7");
+    // Whose names nobody knows takes no place of others.
+    let forwarder = there.world.forwarder.as_ref().unwrap();
+    let all = forwarder.lookups.acquire_many(16).await.unwrap();
+    assert_eq!(there.world.line("y.away.p2p A", "r").await, "SERVFAIL rd ra ede=22");
+    drop(all);
+    assert_eq!(there.world.line("www.away.p2p A", "r").await, "NOERROR rd ra | www.away.p2p. 60 IN A 198.51.100.3");
+}
+
+/// One server whom a name was given without being asked, and refuses it, is no worse for the others.
+#[tokio::test]
+async fn a_server_that_refuses_a_name_has_not_failed() {
+    let refusing: Says = |_| (false, 5, [""; 3]);
+    let there = Delegated::new(&[refusing]).await;
+    assert_eq!(there.world.line("www.carol.p2p A", "r").await, "SERVFAIL rd ra ede=22");
+    let forwarder = there.world.forwarder.as_ref().unwrap();
+    let server = forwarder.delegates.get(&there.servers[0].addr).unwrap();
+    assert!(!server.is_away((forwarder.clock)()));
+}
+
 #[tokio::test]
 async fn a_server_that_does_not_answer_for_the_name_is_passed_over() {
     let up: Says = |_| (false, 0, ["", ". 60 NS a.root.example.", ""]);
@@ -157,7 +213,7 @@ async fn another_delegation_is_another_question() {
     let there = Delegated::new(&[NOTHING]).await;
     let of = |server: &str| {
         let rr = Rr { owner: domain("carol.p2p"), rtype: 2, ttl: 60, rdata: wire(server) };
-        let delegation = Delegation::of(&[rr], &[], &domain("www.carol.p2p"), "p2p").unwrap();
+        let delegation = Delegation::of(&[rr], &[], &domain("www.carol.p2p"), "p2p", |_| Vec::new()).unwrap();
         Outside { delegation: Some(Arc::new(delegation)), ..Outside::of(domain("www.carol.p2p"), 1) }
     };
     let forwarder = there.world.forwarder.as_ref().unwrap();
