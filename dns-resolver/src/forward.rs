@@ -104,7 +104,7 @@ pub struct Forwarder {
     /// Servers of delegated names, as far as is known how they do.
     delegates: moka::sync::Cache<SocketAddr, Arc<Server>>,
     /// Questions for whose sake addresses of such servers may be looked up at once: each takes sockets as several would.
-    lookups: Semaphore,
+    lookups: Arc<Semaphore>,
     /// Counts questions of such servers, which are asked by turns.
     turn: AtomicUsize,
     reach: Reach,
@@ -180,7 +180,7 @@ impl Forwarder {
             allow: config.allow.clone(),
             upstreams,
             delegates: moka::sync::Cache::new(delegation::SERVERS_KEPT),
-            lookups: Semaphore::new((config.sockets / LOOKUP_SHARE).clamp(1, LOOKUPS_MAX)),
+            lookups: Arc::new(Semaphore::new((config.sockets / LOOKUP_SHARE).clamp(1, LOOKUPS_MAX))),
             turn: AtomicUsize::new(0),
             reach,
             listeners,

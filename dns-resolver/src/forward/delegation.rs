@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
+use futures::future::join_all;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::Name as DnsName;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::query::Outside;
@@ -28,7 +28,7 @@ use crate::rdata::{rtype, target};
 
 /// Addresses of servers that are asked.
 const ADDRESSES_MAX: usize = 6;
-/// Servers outside our domain that are kept of a delegation.
+/// Servers outside our domain that are kept of a delegation, and those in it that are looked for in the zone.
 const HOSTS_KEPT: usize = 8;
 /// Those whose addresses are asked of upstreams for one question; each costs two.
 const HOSTS_MAX: usize = 2;
@@ -68,12 +68,15 @@ impl Delegation {
         // In an order of their own: another is no other delegation.
         servers.sort_unstable();
         servers.dedup();
-        let (mut addresses, mut hosts) = (Vec::new(), Vec::new());
+        let (mut addresses, mut hosts, mut looked_up) = (Vec::new(), Vec::new(), 0);
         for host in servers {
             let glue: Vec<IpAddr> = additional.iter().filter(|rr| rr.owner == host).filter_map(address).collect();
             match (glue.is_empty(), is_inside(&host, tld)) {
                 (false, _) => addresses.extend(glue),
-                (true, true) if addresses.len() < ADDRESSES_MAX => addresses.extend(inside(&host)),
+                (true, true) if addresses.len() < ADDRESSES_MAX && looked_up < HOSTS_KEPT => {
+                    looked_up += 1;
+                    addresses.extend(inside(&host));
+                }
                 (true, true) => {}
                 (true, false) => hosts.push(host),
             }
@@ -173,21 +176,27 @@ impl Forwarder {
 
     /// Addresses of some of these hosts, by the upstreams; none where too many are looked up already.
     async fn look_up(self: &Arc<Self>, hosts: &[DnsName], turn: usize, tld: &str) -> Vec<IpAddr> {
-        // Held until all have ended, so that no more of them are on their way than there are permits for.
-        let Ok(_permit) = self.lookups.try_acquire() else { return Vec::new() };
+        let Ok(permit) = self.lookups.clone().try_acquire_owned() else { return Vec::new() };
         let some = hosts.iter().cycle().skip(turn % hosts.len().max(1)).take(hosts.len().min(HOSTS_MAX));
         let questions = some.flat_map(|host| [rtype::A, rtype::AAAA].map(|qtype| Outside::of(host.clone(), qtype)));
-        let mut pending: FuturesUnordered<_> = questions
-            .map(|question| async move {
-                let told = match self.cache.good(&question, (self.clock)()) {
+        let (this, questions, tld) = (self.clone(), questions.collect::<Vec<_>>(), tld.to_owned());
+        let (found, mut pending) = mpsc::unbounded_channel();
+        // By a task that has the permit until the last one has ended, whoever has what he needs before: no more of them are on
+        // their way than there are permits for.
+        tokio::spawn(async move {
+            let each = questions.iter().map(async |question| {
+                let told = match this.cache.good(question, (this.clock)()) {
                     Some(known) => known,
-                    None => self.ask_within(&question, tld, HOSTS_WAIT).await,
+                    None => this.ask_within(question, &tld, HOSTS_WAIT).await,
                 };
-                told.map(|told| told.answer.iter().filter_map(address).collect::<Vec<_>>()).unwrap_or_default()
-            })
-            .collect();
+                let addresses = told.map(|told| told.answer.iter().filter_map(address).collect::<Vec<_>>());
+                let _ = found.send(addresses.unwrap_or_default());
+            });
+            join_all(each).await;
+            drop(permit);
+        });
         let (mut all, mut until) = (Vec::new(), Instant::now() + HOSTS_WAIT);
-        while let Ok(Some(found)) = timeout_at(until, pending.next()).await {
+        while let Ok(Some(found)) = timeout_at(until, pending.recv()).await {
             if !found.is_empty() {
                 all.extend(found);
                 until = until.min(Instant::now() + HOSTS_GRACE);

@@ -120,17 +120,20 @@ pub(super) fn candidates(db: &sled::Db, txid: &Txid) -> impl Iterator<Item = Res
         }
         Err(error) => vec![Err(error)],
     };
-    let last = db.scan_prefix([TX, GROUPS]).next_back().transpose();
-    let (last, failed) = match last {
-        Ok(last) => (last.and_then(|(key, _)| tx_number(&key)), None),
-        Err(error) => (None, Some(Err(error))),
-    };
-    let groups = std::iter::successors(last, |number| number.checked_sub(1)).flat_map(move |number| {
-        // The part that may hold the id begins at or below it; equal ids can only straddle into the part before. Parts of a
-        // merge that was interrupted may stand between.
-        db.range(tx_key(GROUPS, number.0, &[])..=tx_key(GROUPS, number.0, &wanted)).rev().take(4)
+    // Looked at only when the lists have been: whoever merges meanwhile puts the parts there before the lists go.
+    let groups = std::iter::once_with(move || {
+        let (last, failed) = match db.scan_prefix([TX, GROUPS]).next_back().transpose() {
+            Ok(last) => (last.and_then(|(key, _)| tx_number(&key)), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        let parts = std::iter::successors(last, |number| number.checked_sub(1)).flat_map(move |number| {
+            // The part that may hold the id begins at or below it; equal ids can only straddle into the part before. Parts of
+            // a merge that was interrupted may stand between.
+            db.range(tx_key(GROUPS, number.0, &[])..=tx_key(GROUPS, number.0, &wanted)).rev().take(4)
+        });
+        failed.into_iter().chain(parts)
     });
-    db.scan_prefix([TX, BLOCKS]).rev().chain(failed).chain(groups).flat_map(search)
+    db.scan_prefix([TX, BLOCKS]).rev().chain(groups.flatten()).flat_map(search)
 }
 
 #[cfg(test)]
@@ -218,6 +221,18 @@ mod tests {
         assert_eq!(find(&store, &txid(505, 99)), [(Height(505), 0)]);
         assert_eq!(find(&store, &txid(505, 7)), [(Height(505), 7)], "those of disconnected blocks stay");
         assert!((256..512).all(|height| (0..30).all(|at| !find(&store, &txid(height, at)).is_empty())));
+    }
+
+    /// Found by reading: readers do not wait for the writer, and groups were counted before the lists were looked at.
+    #[test]
+    fn what_is_merged_while_somebody_looks_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, _) = Store::open(dir.path(), &Params::regtest(), false).unwrap();
+        commit(&mut store, 1..1_100);
+        let (lookup, wanted) = (store.lookup(), txid(5, 3));
+        let looking = lookup.transactions(&wanted);
+        commit(&mut store, 1_100..1_101);
+        assert_eq!(looking.map(Result::unwrap).collect::<Vec<_>>(), [(Height(5), 3)]);
     }
 
     #[test]

@@ -24,6 +24,10 @@ async fn saying(says: Says) -> FakeUpstream {
             says(&format!("{}{}", question.name().to_lowercase(), question.query_type()));
         let mut reply = reply(query, rcode, sections);
         reply[2] |= if is_authoritative { 4 } else { 0 };
+        // Of a server of which only one address is known: about the other nothing is said.
+        if question.name().to_lowercase().to_string() == "half.example." && question.query_type() == RecordType::AAAA {
+            return Vec::new();
+        }
         vec![reply]
     })
     .await
@@ -35,6 +39,7 @@ impl Delegated {
     async fn new(servers: &[Says]) -> Self {
         let upstream = saying(|question| match question {
             "www.example.A" => (false, 0, ["www.example 60 A 192.0.2.1", "", ""]),
+            "half.example.A" => (false, 0, ["half.example 60 A 192.0.2.53", "", ""]),
             "ns.example.A" => (false, 0, ["ns.example 60 A 192.0.2.53", "", ""]),
             "in.example.A" => (false, 0, ["in.example 60 CNAME www.carol.p2p.", "", ""]),
             _ => (false, 0, ["", "example 60 SOA 60", ""]),
@@ -51,6 +56,7 @@ impl Delegated {
             .with("away", "@ NS ns.example.")
             .with("here", "@ NS ns\nns A 127.0.0.1")
             .with("hosted", "@ NS ns1.host.p2p.\n")
+            .with("half", "@ NS half.example.")
             .with("host", "ns1 CNAME ns2\nns2 A 192.0.2.53")
             .with("dual", "@ NS ns\n@ NS ns.example.\nns A 192.0.2.98\nns AAAA 2001:db8::98");
         let at = (53..).zip(&all).map(|(last, server)| (IpAddr::from([192, 0, 2, last]), server.addr));
@@ -76,6 +82,7 @@ const CAROL: Says = |question| match question {
     ),
     "none.carol.p2p.A" => (true, 3, ["", "carol.p2p 60 SOA 60", ""]),
     "www.away.p2p.A" => (true, 0, ["www.away.p2p 60 A 198.51.100.3", "", ""]),
+    "www.half.p2p.A" => (true, 0, ["www.half.p2p 60 A 198.51.100.8", "", ""]),
     "x.hosted.p2p.A" => (true, 0, ["x.hosted.p2p 60 A 198.51.100.6", "", ""]),
     "x.dual.p2p.A" => (true, 0, ["x.dual.p2p 60 A 198.51.100.7", "", ""]),
     // An alias to what is delegated further, in an order of its own, and one that is not followed.
@@ -170,6 +177,30 @@ async fn a_server_outside_is_asked_when_those_beside_the_delegation_do_not_answe
     assert_eq!(there.world.line("y.away.p2p A", "r").await, "SERVFAIL rd ra ede=22");
     drop(all);
     assert_eq!(there.world.line("www.away.p2p A", "r").await, "NOERROR rd ra | www.away.p2p. 60 IN A 198.51.100.3");
+}
+
+/// Found by reading: who had an address gave the permit back, while another question for the same went on.
+#[tokio::test]
+async fn a_lookup_has_its_permit_until_the_last_question_has_ended() {
+    let there = Delegated::new(&[CAROL]).await;
+    let forwarder = there.world.forwarder.as_ref().unwrap();
+    assert_eq!(there.world.line("www.half.p2p A", "r").await, "NOERROR rd ra | www.half.p2p. 60 IN A 198.51.100.8");
+    assert_eq!(forwarder.lookups.available_permits(), 15, "nobody answers for AAAA");
+    let all = forwarder.lookups.acquire_many(16);
+    drop(timeout(DEADLINE, all).await.expect("it ends by itself"));
+}
+
+/// A name's servers may be many, and their owner need not give them addresses.
+#[test]
+fn few_servers_are_looked_for_in_the_zone() {
+    let server = |at: usize| Rr { owner: domain("carol.p2p"), rtype: 2, ttl: 60, rdata: wire(&format!("ns{at}.p2p")) };
+    let (servers, asked) = ((0..100).map(server).collect::<Vec<_>>(), AtomicUsize::new(0));
+    let inside = |_: &_| {
+        asked.fetch_add(1, Ordering::SeqCst);
+        Vec::new()
+    };
+    assert!(Delegation::of(&servers, &[], &domain("carol.p2p"), "p2p", inside).is_some());
+    assert_eq!(asked.into_inner(), 8);
 }
 
 /// One server whom a name was given without being asked, and refuses it, is no worse for the others.
