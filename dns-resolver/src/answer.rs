@@ -50,7 +50,7 @@ pub struct Question {
 }
 
 /// A record of class IN.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rr {
     /// Where.
     pub owner: DnsName,

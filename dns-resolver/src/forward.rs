@@ -4,7 +4,7 @@
 //! - `query`: a question on its way, hard to answer for whoever has not seen it; `told`: what of a reply is believed.
 //! - `plain`, `encrypted`: the ways to an upstream; `server`: one upstream and how it does; `race`: one after the other.
 //! - `cache`, `flights`: nobody is asked twice.
-//! - `delegation`: the servers of names in our domain whose owners have their own.
+//! - `delegation`: the servers of names in our domain whose owners have their own; `lookup`: where those are.
 //!
 //! A [`Forwarder`] is handed names outside our domain, and drops whatever it is told about that; and those that the chain
 //! delegates, with whom it delegates them to, who alone are asked. It does not validate: AD is the upstream's word, and with DO a client gets the signatures to see for itself.
@@ -19,6 +19,7 @@ pub mod config;
 mod delegation;
 mod encrypted;
 mod flights;
+mod lookup;
 mod plain;
 mod query;
 mod race;
@@ -33,7 +34,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::future::{BoxFuture, FutureExt};
 use hickory_proto::rr::Name as DnsName;
@@ -48,6 +49,7 @@ pub(crate) use delegation::{Delegation, address};
 pub use encrypted::TrustError;
 pub(crate) use flights::Place;
 use flights::{Flights, Waiting};
+use lookup::Lookups;
 pub(crate) use query::Outside;
 use server::Server;
 use system::Files;
@@ -104,7 +106,7 @@ pub struct Forwarder {
     /// Servers of delegated names, as far as is known how they do.
     delegates: moka::sync::Cache<SocketAddr, Arc<Server>>,
     /// Questions for whose sake addresses of such servers may be looked up at once: each takes sockets as several would.
-    lookups: Arc<Semaphore>,
+    lookups: Arc<Lookups>,
     /// Counts questions of such servers, which are asked by turns.
     turn: AtomicUsize,
     reach: Reach,
@@ -180,7 +182,7 @@ impl Forwarder {
             allow: config.allow.clone(),
             upstreams,
             delegates: moka::sync::Cache::new(delegation::SERVERS_KEPT),
-            lookups: Arc::new(Semaphore::new((config.sockets / LOOKUP_SHARE).clamp(1, LOOKUPS_MAX))),
+            lookups: Arc::new(Lookups::new((config.sockets / LOOKUP_SHARE).clamp(1, LOOKUPS_MAX))),
             turn: AtomicUsize::new(0),
             reach,
             listeners,
@@ -233,28 +235,23 @@ impl Forwarder {
     /// Asks the upstreams, or whom a name is delegated to. `tld`: our domain, whose records are dropped, but for what is below
     /// the delegation; no other `question` is in it.
     pub(crate) fn ask<'a>(self: &'a Arc<Self>, question: &'a Outside, tld: &'a str) -> BoxFuture<'a, Forwarded> {
-        self.ask_within(question, tld, race::DEADLINE)
-    }
-
-    /// As [`Forwarder::ask`]; `within`: how long upstreams have.
-    fn ask_within<'a>(
-        self: &'a Arc<Self>,
-        question: &'a Outside,
-        tld: &'a str,
-        within: Duration,
-    ) -> BoxFuture<'a, Forwarded> {
         debug_assert!(question.is_believed(&question.name, tld), "our domain does not leave the machine");
         let (this, ours, own) = (self.clone(), question.clone(), tld.to_owned());
         let work = async move {
             let forwarded = match &ours.delegation {
                 Some(delegation) => this.ask_delegates(delegation, &ours, &own).await,
-                None => this.race(|| this.servers(), &ours, &own, within).await,
+                None => this.race(|| this.servers(), &ours, &own, race::DEADLINE).await,
             };
             this.cache.put(ours, forwarded.clone(), (this.clock)());
             forwarded
         };
         let known = || self.cache.good(question, (self.clock)());
         self.flights.share(question, known, work).boxed()
+    }
+
+    /// Waits until `question` is on its way no more; at once if it is not.
+    pub(crate) async fn landed(&self, question: &Outside) {
+        self.flights.landed(question).await;
     }
 
     /// The upstreams, as they are now.

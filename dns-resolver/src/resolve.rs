@@ -4,6 +4,7 @@
 //! delegated to. An alias out of our domain, and a delegation, is followed for a client that may have its questions forwarded
 //! and wants recursion; for others it is left to them.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,7 +146,15 @@ impl Resolving {
                 Some(forwarded) => forwarded,
                 None => {
                     let asked = timeout_at(deadline, forwarder.ask(&question, self.zone.tld())).await;
-                    asked.unwrap_or(Err(Failure::Unreachable))
+                    asked.unwrap_or_else(|_| {
+                        // Its place is taken for as long as it is on its way.
+                        let (forwarder, place) = (forwarder.clone(), self.place.take());
+                        tokio::spawn(async move {
+                            forwarder.landed(&question).await;
+                            drop(place);
+                        });
+                        Err(Failure::Unreachable)
+                    })
                 }
             };
             match told {
@@ -171,10 +180,8 @@ impl Resolving {
             && let Some(further) = self.delegation(&told.authority, &told.additional, name)
         {
             // Another server of theirs knows.
-            self.next = Some((name.clone(), Some(Arc::new(further))));
-            if self.ways_out >= WAYS_OUT_MAX {
-                self.give_up(Failure::Unreachable);
-            }
+            let next = Some((name.clone(), Some(Arc::new(further))));
+            self.go_on(next);
             return Ok(());
         }
         self.next = None;
@@ -194,7 +201,7 @@ impl Resolving {
         add_missing(&mut ours.authority, kept);
         let Some(name) = told.leads_to.filter(|name| self.may_go_on(name)) else { return Ok(()) };
         if !is_inside(&name, self.zone.tld()) {
-            self.next = (self.ways_out < WAYS_OUT_MAX).then_some((name, None));
+            self.go_on(Some((name, None)));
             return Ok(());
         }
         let question = Question { name, qtype: self.qtype, qclass: IN };
@@ -206,10 +213,18 @@ impl Resolving {
         let kept = proofs(ours);
         (ours.authority, ours.additional, ours.required) = (zone.authority, zone.additional, zone.required);
         add_missing(&mut ours.authority, kept);
-        if self.ways_out < WAYS_OUT_MAX {
-            self.next = self.way_on(&question.name);
-        }
+        let next = self.way_on(&question.name);
+        self.go_on(next);
         Ok(())
+    }
+
+    /// Goes on at `next`, if that is not too often: half a chain would pass for one that ends without what was asked for.
+    fn go_on(&mut self, next: Option<(DnsName, Option<Arc<Delegation>>)>) {
+        self.next = next;
+        if self.next.is_some() && self.ways_out >= WAYS_OUT_MAX {
+            self.next = None;
+            self.end_with(ExtendedError::ours(0, "the name leads on through too many servers"));
+        }
     }
 
     /// Where the zone's answer goes on that was looked for at `name`: at whom it refers to, or out of our domain.
@@ -275,14 +290,18 @@ impl Resolving {
 
     fn give_up(&mut self, failure: Failure) {
         let is_delegated = matches!(self.next.take(), Some((_, Some(_))));
-        self.resolved.answer = Answer::empty(ResponseCode::ServFail, false);
-        (self.resolved.is_told, self.resolved.ad) = (false, false);
-        self.resolved.errors.push(match failure {
+        self.end_with(match failure {
             Failure::Unreachable | Failure::NoUpstream if is_delegated => {
                 ExtendedError::new(22, "no server answers that the name is delegated to")
             }
             failure => ExtendedError::of(failure),
         });
+    }
+
+    fn end_with(&mut self, error: ExtendedError) {
+        self.resolved.answer = Answer::empty(ResponseCode::ServFail, false);
+        (self.resolved.is_told, self.resolved.ad) = (false, false);
+        self.resolved.errors.push(error);
     }
 }
 
@@ -292,11 +311,8 @@ fn proofs(answer: &mut Answer) -> Vec<Rr> {
 }
 
 fn add_missing(section: &mut Vec<Rr>, more: Vec<Rr>) {
-    for rr in more {
-        if !section.contains(&rr) {
-            section.push(rr);
-        }
-    }
+    let mut known: HashSet<Rr> = section.iter().cloned().collect();
+    section.extend(more.into_iter().filter(|rr| known.insert(rr.clone())));
 }
 
 /// Whether a type is one that others can be asked for: not a transfer, and nothing of the messages themselves.

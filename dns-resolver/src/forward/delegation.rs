@@ -4,18 +4,16 @@
 //! Their servers are asked without RD and believed for what is below the cut alone; what their answers lead to is asked where
 //! it belongs. A server that says who else is to be asked must point further down. Whoever owns a name chooses whom we send
 //! questions to, so it is port 53, neither loopback nor where this node listens, and few servers a question
-//! ([`ADDRESSES_MAX`], [`HOSTS_MAX`]). Whose address only upstreams know is asked when the others do not answer.
+//! ([`ADDRESSES_MAX`]). Whose address only upstreams know is asked when the others do not answer: `lookup`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::future::join_all;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::Name as DnsName;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::query::Outside;
 use super::race::DEADLINE;
@@ -28,15 +26,15 @@ use crate::rdata::{rtype, target};
 
 /// Addresses of servers that are asked.
 const ADDRESSES_MAX: usize = 6;
-/// Servers outside our domain that are kept of a delegation, and those in it that are looked for in the zone.
+/// Servers of a delegation that are looked at, those outside our domain that are kept, and those in it that are looked for in
+/// the zone.
+const SERVERS_MAX: usize = 16;
 const HOSTS_KEPT: usize = 8;
-/// Those whose addresses are asked of upstreams for one question; each costs two.
-const HOSTS_MAX: usize = 2;
-/// How long those addresses are waited for, and how long others when there is one.
-const HOSTS_WAIT: Duration = Duration::from_millis(1_500);
-const HOSTS_GRACE: Duration = Duration::from_millis(100);
+const INSIDE_MAX: usize = 4;
 /// How long servers have whose addresses are known, if there are others.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// How long all of them have together, with looking for their addresses.
+const ALL_WAIT: Duration = Duration::from_millis(5_500);
 /// Servers of which it is kept how they do.
 pub(super) const SERVERS_KEPT: u64 = 1_000;
 
@@ -45,7 +43,7 @@ pub(super) const SERVERS_KEPT: u64 = 1_000;
 pub(crate) struct Delegation {
     /// Where it begins.
     pub cut: DnsName,
-    addresses: Vec<IpAddr>,
+    pub(super) addresses: Vec<IpAddr>,
     /// Servers outside our domain, whose addresses are to be found there.
     pub hosts: Vec<DnsName>,
 }
@@ -68,12 +66,13 @@ impl Delegation {
         // In an order of their own: another is no other delegation.
         servers.sort_unstable();
         servers.dedup();
+        servers.truncate(SERVERS_MAX);
         let (mut addresses, mut hosts, mut looked_up) = (Vec::new(), Vec::new(), 0);
         for host in servers {
             let glue: Vec<IpAddr> = additional.iter().filter(|rr| rr.owner == host).filter_map(address).collect();
             match (glue.is_empty(), is_inside(&host, tld)) {
                 (false, _) => addresses.extend(glue),
-                (true, true) if addresses.len() < ADDRESSES_MAX && looked_up < HOSTS_KEPT => {
+                (true, true) if addresses.len() < ADDRESSES_MAX && looked_up < INSIDE_MAX => {
                     looked_up += 1;
                     addresses.extend(inside(&host));
                 }
@@ -81,11 +80,8 @@ impl Delegation {
                 (true, false) => hosts.push(host),
             }
         }
-        addresses.sort_unstable();
-        addresses.dedup();
-        addresses.truncate(ADDRESSES_MAX);
         hosts.truncate(HOSTS_KEPT);
-        Some(Self { cut, addresses, hosts })
+        Some(Self { cut, addresses: some_of_both(addresses), hosts })
     }
 
     /// Bytes it takes in memory, about.
@@ -93,6 +89,18 @@ impl Delegation {
         let names: usize = self.hosts.iter().chain([&self.cut]).map(|name| size_of::<DnsName>() + name.len()).sum();
         size_of::<Self>() + names + self.addresses.len() * size_of::<IpAddr>()
     }
+}
+
+/// Some of these addresses, of IPv4 and IPv6 by turns: a machine may reach only one of them.
+pub(super) fn some_of_both(mut addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    addresses.iter_mut().for_each(|ip| *ip = ip.to_canonical());
+    addresses.sort_unstable();
+    addresses.dedup();
+    let (of_v4, of_v6): (Vec<_>, Vec<_>) = addresses.into_iter().partition(IpAddr::is_ipv4);
+    let mut by_turns: Vec<(usize, IpAddr)> =
+        of_v4.into_iter().enumerate().chain(of_v6.into_iter().enumerate()).collect();
+    by_turns.sort_unstable();
+    by_turns.into_iter().map(|(_, ip)| ip).take(ADDRESSES_MAX).collect()
 }
 
 /// Where the servers begin to answer that a message without data refers to.
@@ -145,23 +153,37 @@ impl Forwarder {
         tld: &str,
     ) -> Forwarded {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let known = self.delegates(delegation.addresses.clone(), turn);
+        let deadline = Instant::now() + ALL_WAIT;
+        let mut search = self.search(delegation, turn);
+        let known = self.delegates(search.known(), turn);
         let mut last = Err(Failure::NoUpstream);
         if !known.is_empty() {
-            let within = if delegation.hosts.is_empty() { DEADLINE } else { FIRST_WAIT };
+            let within = if search.is_over() { DEADLINE } else { FIRST_WAIT };
             last = self.race(|| known, question, tld, within).await;
         }
-        let is_open = match &last {
-            Ok(told) => told.rcode == ResponseCode::ServFail,
-            Err(failure) => matches!(failure, Failure::NoUpstream | Failure::Unreachable),
-        };
-        if !is_open || delegation.hosts.is_empty() {
-            return last;
+        // Those whose addresses come first, and once more those that have come when these do not help.
+        for _ in 0..2 {
+            let is_open = match &last {
+                Ok(told) => told.rcode == ResponseCode::ServFail,
+                Err(failure) => matches!(failure, Failure::NoUpstream | Failure::Unreachable),
+            };
+            if !is_open {
+                break;
+            }
+            match self.look_up(&mut search, tld).await {
+                Ok(found) if found.is_empty() => break,
+                Ok(found) => {
+                    let found = self.delegates(found, turn);
+                    let within = FIRST_WAIT.min(deadline.saturating_duration_since(Instant::now()));
+                    last = self.race(|| found, question, tld, within).await;
+                }
+                Err(failure) => {
+                    last = last.or(Err(failure));
+                    break;
+                }
+            }
         }
-        let mut found = self.look_up(&delegation.hosts, turn, tld).await;
-        found.retain(|ip| !delegation.addresses.contains(ip));
-        let found = self.delegates(found, turn);
-        if found.is_empty() { last } else { self.race(|| found, question, tld, FIRST_WAIT).await }
+        last
     }
 
     /// The servers at these addresses, another first each time.
@@ -172,39 +194,5 @@ impl Forwarder {
         }
         let server = |at| self.delegates.get_with(at, || Arc::new(Server::of_names(at)));
         addresses.into_iter().filter_map(|ip| (self.reach)(ip)).map(server).collect()
-    }
-
-    /// Addresses of some of these hosts, by the upstreams; none where too many are looked up already.
-    async fn look_up(self: &Arc<Self>, hosts: &[DnsName], turn: usize, tld: &str) -> Vec<IpAddr> {
-        let Ok(permit) = self.lookups.clone().try_acquire_owned() else { return Vec::new() };
-        let some = hosts.iter().cycle().skip(turn % hosts.len().max(1)).take(hosts.len().min(HOSTS_MAX));
-        let questions = some.flat_map(|host| [rtype::A, rtype::AAAA].map(|qtype| Outside::of(host.clone(), qtype)));
-        let (this, questions, tld) = (self.clone(), questions.collect::<Vec<_>>(), tld.to_owned());
-        let (found, mut pending) = mpsc::unbounded_channel();
-        // By a task that has the permit until the last one has ended, whoever has what he needs before: no more of them are on
-        // their way than there are permits for.
-        tokio::spawn(async move {
-            let each = questions.iter().map(async |question| {
-                let told = match this.cache.good(question, (this.clock)()) {
-                    Some(known) => known,
-                    None => this.ask_within(question, &tld, HOSTS_WAIT).await,
-                };
-                let addresses = told.map(|told| told.answer.iter().filter_map(address).collect::<Vec<_>>());
-                let _ = found.send(addresses.unwrap_or_default());
-            });
-            join_all(each).await;
-            drop(permit);
-        });
-        let (mut all, mut until) = (Vec::new(), Instant::now() + HOSTS_WAIT);
-        while let Ok(Some(found)) = timeout_at(until, pending.recv()).await {
-            if !found.is_empty() {
-                all.extend(found);
-                until = until.min(Instant::now() + HOSTS_GRACE);
-            }
-        }
-        all.sort_unstable();
-        all.dedup();
-        all.truncate(ADDRESSES_MAX);
-        all
     }
 }

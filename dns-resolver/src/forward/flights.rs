@@ -90,6 +90,14 @@ impl Flights {
         arrived.ok().and_then(|forwarded| forwarded.clone()).unwrap_or(Err(Failure::Unreachable))
     }
 
+    /// Waits until a question is on its way no more.
+    pub async fn landed(&self, question: &Outside) {
+        let receiver = lock(&self.shared).get(question).cloned();
+        if let Some(mut receiver) = receiver {
+            let _ = receiver.wait_for(Option::is_some).await;
+        }
+    }
+
     /// Marks a question as it goes out to `upstream`.
     pub fn mark(&self, question: &Outside, query: &Query, upstream: IpAddr) -> Option<Marked<'_>> {
         if !is_mark(query.wire_name()) {

@@ -5,6 +5,8 @@
 //! whatever the question does not lead to. An answer that leads into our domain ends there: the zone knows how it goes on.
 //! Whom a name of ours is delegated to is believed about what is below it, and nothing else.
 
+use std::collections::HashSet;
+
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::Name as DnsName;
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, DecodeError};
@@ -20,6 +22,10 @@ const LINKS_MAX: usize = 16;
 const TTL_MAX: u32 = 86_400;
 /// The longest it is kept that there is nothing, in seconds.
 const NEGATIVE_TTL_MAX: u32 = 3_600;
+/// Records of a message, and bytes they take in memory, about: pointers make a name of 255 bytes out of two. Whoever asks for a
+/// name outside, or owns one that is delegated, chooses what is told, and everybody who waits for it gets a copy.
+const RECORDS_MAX: usize = 512;
+const WEIGHT_MAX: usize = 96 << 10;
 /// Errors of a message that are passed on.
 const ERRORS_MAX: usize = 4;
 /// Bytes of an error's text that are passed on.
@@ -54,6 +60,23 @@ pub(super) struct Reading {
     pub is_referral: bool,
 }
 
+impl Reading {
+    /// Of a message that would take too much: its sender is well, and others are asked.
+    fn too_large() -> Self {
+        let told = Told {
+            rcode: ResponseCode::ServFail,
+            ad: false,
+            answer: Vec::new(),
+            authority: Vec::new(),
+            additional: Vec::new(),
+            errors: vec![ExtendedError::ours(0, "the answer has more records than are taken")],
+            leads_to: None,
+            ttl: 0,
+        };
+        Self { told, is_truncated: false, is_referral: false }
+    }
+}
+
 /// Whether `name` is our domain or below it, in any case.
 pub(crate) fn is_inside(name: &DnsName, tld: &str) -> bool {
     name.iter().next_back().is_some_and(|label| label.eq_ignore_ascii_case(tld.as_bytes()))
@@ -86,8 +109,12 @@ impl Told {
         };
         let (mut rcode_high, mut has_servers, mut has_soa) = (0, false, false);
         let is_truncated = flags & 0x0200 != 0;
+        let records = [answers, authorities, additionals].into_iter().map(usize::from).sum::<usize>();
         // A message that was cut may end anywhere: it is asked for again.
         if !is_truncated {
+            if records > RECORDS_MAX {
+                return Ok(Reading::too_large());
+            }
             let sections =
                 [(answers, &mut told.answer), (authorities, &mut told.authority), (additionals, &mut told.additional)];
             for (count, section) in sections {
@@ -105,6 +132,9 @@ impl Told {
                     }
                 }
             }
+        }
+        if told.weight() > WEIGHT_MAX {
+            return Ok(Reading::too_large());
         }
         let [_, low] = flags.to_be_bytes();
         told.rcode = ResponseCode::from(rcode_high, low & 0x0f);
@@ -136,7 +166,7 @@ impl Told {
             |rr: &Rr| chain.iter().position(|name| *name == rr.owner || (is_dname(rr) && rr.owner.zone_of(name)));
         self.answer.retain(|rr| place(rr).is_some());
         // In the order of the chain: whoever goes on at its end looks for that in the last alias.
-        self.answer.sort_by_key(place);
+        self.answer.sort_by_cached_key(place);
         let is_end = |rr: &Rr| rr.rtype == question.qtype || rr.rtype == rtype::CNAME;
         if question.delegation.is_some()
             && self.rcode == ResponseCode::NoError
@@ -160,11 +190,12 @@ impl Told {
     /// Leaves the proofs in the authority section, where they are `wanted`. Those of the root prove no wildcard, but that our
     /// domain is not there, which is none of its business.
     fn keep_proofs(&mut self, wanted: bool) {
-        let is_good = |rr: &&Rr| is_proof(rr) && covered(rr).is_some() && !is_by_root(rr);
-        let signatures: Vec<Rr> = self.authority.iter().filter(is_good).cloned().collect();
-        let is_signed =
-            |rr: &Rr| is_proof(rr) && signatures.iter().any(|by| by.owner == rr.owner && covered(by) == Some(rr.rtype));
-        self.authority.retain(|rr| wanted && (signatures.contains(rr) || is_signed(rr)));
+        let is_good = |rr: &Rr| is_proof(rr) && covered(rr).is_some() && !is_by_root(rr);
+        let signatures = self.authority.iter().filter(|rr| is_good(rr));
+        let signed: HashSet<(DnsName, u16)> =
+            signatures.filter_map(|by| Some((by.owner.clone(), covered(by)?))).collect();
+        let is_signed = |rr: &Rr| is_proof(rr) && signed.contains(&(rr.owner.clone(), rr.rtype));
+        self.authority.retain(|rr| wanted && (is_good(rr) || is_signed(rr)));
     }
 
     /// How long this may be kept. RFC 2308.
