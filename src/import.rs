@@ -134,8 +134,9 @@ impl Importer {
                 tracing::warn!("blocks in the folder lie ahead of the clock and are kept aside until it is near (L11)");
             }
             importer.advance(None)?;
-            // Blocks that came whole before a kill and were not committed: taken now, in the order of the files, so that
-            // a rebuild from the files later finds the same tip at equal work.
+            // Blocks that came whole before a kill and were not committed: taken now, in the order of the files, so that a
+            // rebuild from the files finds the same tip at equal work; but for bodies that came before their parent's, in
+            // another order than their headers.
             importer.import_files(end, progress)?;
         }
         importer.clock_moved(now_s)?;
@@ -414,7 +415,10 @@ impl Importer {
             let tip = self.tip();
             let dropped = self.pool.tip_moved(disconnected.clone(), &self.state, tip, &self.params, age_s);
             for Dropped { txid, error, .. } in &dropped {
-                tracing::info!(%txid, %error, "dropped from the pool");
+                match error {
+                    Some(error) => tracing::info!(%txid, %error, "dropped from the pool"),
+                    None => tracing::info!(%txid, "dropped from the pool, which is full of better ones"),
+                }
             }
             self.note_conflicts(&disconnected, &is_back, &dropped);
         }

@@ -117,8 +117,8 @@ pub struct Dropped {
     pub transaction: Arc<Transaction>,
     /// Its id.
     pub txid: Txid,
-    /// The rule that refuses it, or the one that it waited for.
-    pub error: RuleError,
+    /// The rule that refuses it, or the one that it waited for; `None`: there was no room.
+    pub error: Option<RuleError>,
 }
 
 /// Atoms a byte, exactly: fee × 2³² / bytes.
@@ -184,6 +184,12 @@ impl Mempool {
     #[must_use]
     pub fn get(&self, txid: &Txid) -> Option<&PoolTx> {
         self.chain(self.txids.get(txid)?).iter().find(|tx| tx.txid == *txid)
+    }
+
+    /// Whether the transaction of that id is in it.
+    #[must_use]
+    pub fn has(&self, txid: &Txid) -> bool {
+        self.txids.contains_key(txid)
     }
 
     /// The transaction of just these bytes, by the hash of them.
@@ -370,9 +376,41 @@ impl Mempool {
             if let Some((rest, error)) = rest {
                 // Its payer's later ones cannot stay without it.
                 let each = rest.into_iter().map(|PoolTx { transaction, txid, .. }| (transaction, txid));
-                dropped.extend(each.map(|(transaction, txid)| Dropped { transaction, txid, error: error.clone() }));
+                dropped.extend(each.map(|(transaction, txid)| Dropped {
+                    transaction,
+                    txid,
+                    error: Some(error.clone()),
+                }));
             }
             self.replace_chain(payer, kept);
+        }
+        dropped.extend(self.shrink());
+        dropped
+    }
+
+    /// Drops the worst, each with its payer's later ones, until the rest fits: many blocks may have been disconnected.
+    fn shrink(&mut self) -> Vec<Dropped> {
+        let mut excess = self.bytes.saturating_sub(self.limits.bytes);
+        if excess == 0 {
+            return Vec::new();
+        }
+        let places: HashMap<Txid, usize> =
+            self.payers.values().flat_map(|chain| (0..).zip(chain).map(|(at, tx)| (tx.txid, at))).collect();
+        let (mut ends, mut dropped) = (BTreeMap::<PublicKey, usize>::new(), Vec::new());
+        for (_, txid) in &self.by_rate {
+            let (Some(payer), Some(at), true) = (self.txids.get(txid), places.get(txid), excess > 0) else { break };
+            let chain = self.chain(payer);
+            let end = ends.entry(*payer).or_insert(chain.len());
+            for PoolTx { transaction, txid, .. } in chain.get(*at..*end).unwrap_or_default() {
+                excess = excess.saturating_sub(transaction.bytes().len());
+                dropped.push(Dropped { transaction: transaction.clone(), txid: *txid, error: None });
+            }
+            *end = (*end).min(*at);
+        }
+        for (payer, end) in ends {
+            let mut chain = self.chain(&payer).to_vec();
+            chain.truncate(end);
+            self.replace_chain(payer, chain);
         }
         dropped
     }

@@ -183,7 +183,7 @@ pub struct Store {
     db: sled::Db,
     db_files: Arc<Mutex<DatabaseFiles>>,
     writer: BlockWriter,
-    /// The tip whose rows stand in `state.dat`.
+    /// The tip whose rows stand in `state.dat`, until more is written.
     copied: Option<BlockHash>,
     _lock: File,
 }
@@ -247,10 +247,11 @@ impl Store {
         }
         let mut loaded = Loaded { meta, ..self.load_ranges(schema::other_ranges(&self.db))? };
         let tip = loaded.chain.last().map(|row| row.hash);
+        self.copied = copy.as_ref().map(|(of, _)| *of);
         if let Some((of, state)) = copy
             && Some(of) == tip
         {
-            (loaded.state, self.copied) = (state, tip);
+            loaded.state = state;
         } else {
             let items = self.load_ranges(schema::state_ranges(&self.db))?.items;
             loaded.state = State::from_items(items);
@@ -342,6 +343,11 @@ impl Store {
     /// Begins a durable write, which may be finished on another thread while more is appended. One is finished before the
     /// next is: a later one counts on what is written by those before.
     pub fn begin_write(&mut self) -> Result<DurableWrite, StoreError> {
+        // What is written from here on would not be in it, and a torn commit that it hides would be found much later.
+        if self.copied.take().is_some() {
+            let removed = state_file::remove(&self.dir).and_then(|()| File::open(&self.dir)?.sync_all());
+            removed.map_err(|error| StoreError::Io { path: self.dir.join("state.dat"), error })?;
+        }
         let blocks = self.writer.unsynced();
         let blocks = blocks.map_err(|error| StoreError::Io { path: self.dir.join("blocks"), error })?;
         let (dir, end) = (self.dir.clone(), self.writer.end());
@@ -398,11 +404,11 @@ impl DurableWrite {
         }
         let mut batch = sled::Batch::default();
         schema::write(&mut batch, commit, self.end);
-        let useless = tx_index::write(&self.db, &mut batch, commit).map_err(database)?;
+        let later = tx_index::write(&self.db, &mut batch, commit).map_err(database)?;
         self.db.apply_batch(batch).map_err(database)?;
         self.db.flush().map_err(database)?;
         self.db_files.lock().unwrap_or_else(PoisonError::into_inner).sync().map_err(io("db"))?;
-        tx_index::remove(&self.db, useless).map_err(database)?;
+        tx_index::finish(&self.db, later).map_err(database)?;
         // The engine frees the pages that were replaced a few at each call: with nothing but large writes they pile up
         // to gigabytes. One call for each four rows, none of which reads a page that is not there, keeps pace.
         (0..commit.rows.len() / 4).try_for_each(|_| self.db.get(schema::meta_key()).map(drop)).map_err(database)

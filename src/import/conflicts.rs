@@ -1,11 +1,11 @@
 //! What a reorganisation undid for good: found, told, kept over restarts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use dotp2p_chain::hash::{Txid, to_hex};
+use dotp2p_chain::hash::{ChainId, Txid, to_hex};
 use dotp2p_chain::tx::Transaction;
 use dotp2p_registry::conflict::{CONFLICTS_MAX, Conflict, Conflicts};
 use dotp2p_registry::mempool::Dropped;
@@ -14,6 +14,8 @@ use parity_scale_codec::{Decode, Encode};
 use super::Importer;
 
 const FILE: &str = "conflicts.dat";
+/// Names of a reorganisation that the log tells one by one.
+const NAMES_TOLD: usize = 20;
 /// Bytes beyond which the file is not ours.
 const BYTES_MAX: u64 = 16 << 20;
 
@@ -30,16 +32,14 @@ impl Importer {
             return;
         }
         let (chain_id, tip) = (self.params.chain_id, self.tip());
+        let is_there = |txid: &Txid| self.pool.has(txid) || is_back.get(txid) == Some(&true);
+        let undone = undone(disconnected, &chain_id, is_there, dropped);
         let mut found = Vec::new();
-        for transaction in disconnected {
-            let txid = transaction.txid(&chain_id);
-            if self.pool.get(&txid).is_some() || is_back.get(&txid) == Some(&true) {
-                continue;
-            }
-            let refused = dropped.iter().find(|it| it.txid == txid).map(|it| it.error.to_string());
-            let reason = refused.unwrap_or_else(|| "another transaction of its payer has its nonce (T7e)".to_owned());
-            let conflict = Conflict::new(transaction, txid, reason, &self.state, tip);
-            for undone in &conflict.names {
+        let mut told = 0;
+        for (transaction, txid, reason) in undone.iter().skip(undone.len().saturating_sub(CONFLICTS_MAX)) {
+            let conflict = Conflict::new(transaction, *txid, reason.clone(), &self.state, tip);
+            for undone in conflict.names.iter().take(NAMES_TOLD - told) {
+                told += 1;
                 let (op, name) = (&undone.op, &undone.name);
                 let owner = undone.owner.map_or_else(|| "nobody".to_owned(), |key| to_hex(&key.0));
                 let reason = &conflict.reason;
@@ -50,7 +50,7 @@ impl Importer {
         if found.is_empty() {
             return;
         }
-        tracing::warn!(count = found.len(), %tip, "transactions were undone by a reorganisation; `name_conflicts` lists them");
+        tracing::warn!(count = undone.len(), %tip, "transactions were undone by a reorganisation; `name_conflicts` lists them");
         self.conflicts.extend(found);
         while self.conflicts.len() > CONFLICTS_MAX {
             self.conflicts.pop_front();
@@ -59,6 +59,28 @@ impl Importer {
             tracing::warn!(%error, "conflicts are not kept over a restart");
         }
     }
+}
+
+/// What is undone for good of `disconnected`, each once, and why: what is not there again, if more than room is lacking.
+fn undone<'a>(
+    disconnected: &'a [Arc<Transaction>],
+    chain_id: &ChainId,
+    is_there: impl Fn(&Txid) -> bool,
+    dropped: &[Dropped],
+) -> Vec<(&'a Transaction, Txid, String)> {
+    let dropped: HashMap<Txid, &Dropped> = dropped.iter().map(|it| (it.txid, it)).collect();
+    // Several reorganisations may have taken back the same.
+    let mut seen = HashSet::new();
+    let undone = disconnected.iter().filter_map(|transaction| {
+        let txid = transaction.txid(chain_id);
+        let reason = match dropped.get(&txid) {
+            Some(Dropped { error: Some(error), .. }) => error.to_string(),
+            Some(Dropped { error: None, .. }) => return None,
+            None => "another transaction of its payer has its nonce (T7e)".to_owned(),
+        };
+        (!is_there(&txid) && seen.insert(txid)).then_some((&**transaction, txid, reason))
+    });
+    undone.collect()
 }
 
 /// The conflicts that were kept; none where the file cannot be read, which is told.
@@ -90,4 +112,44 @@ fn save(dir: &Path, conflicts: &Conflicts) -> std::io::Result<()> {
     file.write_all(&all.encode())?;
     file.sync_all()?;
     std::fs::rename(&draft, &path)
+}
+
+#[cfg(test)]
+mod tests {
+    use dotp2p_chain::amount::Amount;
+    use dotp2p_chain::key::{PublicKey, Signature};
+    use dotp2p_chain::op::{Op, Pay};
+    use dotp2p_chain::tx::Body;
+    use dotp2p_registry::rules::RuleError;
+
+    use super::*;
+
+    fn payment(nonce: u64) -> Arc<Transaction> {
+        let ops = vec![Op::Pay(Pay { to: PublicKey([9; 32]), amount: Amount::from_atoms(1) })];
+        let fee = Amount::from_atoms(1);
+        let body = Body { payer: PublicKey([7; 32]), nonce, fee, expiry: None, signers: Vec::new(), ops };
+        Arc::new(Transaction::new(body, vec![Signature([0; 64])]).unwrap())
+    }
+
+    /// Found by reading: each was searched for among all that were dropped, and told again for each reorganisation.
+    #[test]
+    fn what_is_undone_is_told_once_and_what_finds_no_room_is_not() {
+        let chain_id = ChainId([3; 32]);
+        let txid = |transaction: &Transaction| transaction.txid(&chain_id);
+        let all: Vec<_> = (0..50_000).map(payment).collect();
+        let error = RuleError::Nonce { found: 7, expected: 8 };
+        let drop = |transaction: &Arc<Transaction>| Dropped {
+            transaction: transaction.clone(),
+            txid: txid(transaction),
+            error: (transaction.body().nonce >= 10).then(|| error.clone()),
+        };
+        // The first ten found no room, the last ten were not dropped: five are there, and five others have their nonces.
+        let dropped: Vec<_> = all.iter().take(49_990).map(drop).collect();
+        let there: HashSet<Txid> = all.iter().rev().take(5).map(|transaction| txid(transaction)).collect();
+        let disconnected: Vec<_> = all.iter().chain(&all).cloned().collect();
+        let undone = undone(&disconnected, &chain_id, |txid| there.contains(txid), &dropped);
+        assert_eq!(undone.len(), 50_000 - 10 - 5);
+        assert_eq!(undone.first().map(|it| (it.1, it.2.clone())), Some((txid(&all[10]), error.to_string())));
+        assert!(undone.last().unwrap().2.contains("T7e"));
+    }
 }

@@ -1,14 +1,15 @@
 //! Many blocks in a row: the next ones are checked on all cores while one connects and those before are written.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::io;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use dotp2p_chain::check;
 use dotp2p_chain::hash::BlockHash;
-use dotp2p_registry::store::{End, Place, RecordKind, StoreError};
+use dotp2p_registry::store::{BlockFiles, End, Place, RecordKind, StoreError};
 
 use super::{CheckedBlock, ImportError, Imported, Importer};
 
@@ -84,6 +85,9 @@ enum Waiting {
     Stored(Place),
 }
 
+/// By parent, with the hash of each.
+type WaitingBlocks = HashMap<BlockHash, Vec<(BlockHash, Waiting)>>;
+
 impl Importer {
     /// Imports encoded blocks, parents first or not, and makes them durable; what is refused is passed over.
     ///
@@ -155,7 +159,7 @@ impl Importer {
             });
             let mut spent = Spent::default();
             let mut write: Option<Write<'_>> = None;
-            let mut waiting: HashMap<BlockHash, Vec<Waiting>> = HashMap::new();
+            let mut waiting = WaitingBlocks::new();
             let mut refusal = None;
             'run: for (next, at) in queue.iter().flatten().zip(0..) {
                 // It, and those that have waited for it, one by one: however many they are, what waits to be written is bounded.
@@ -194,6 +198,10 @@ impl Importer {
             }
             // A checker that waits to hand over more shall not.
             drop(queue);
+            let left: HashSet<BlockHash> = waiting.values().flatten().map(|(hash, _)| *hash).collect();
+            for parent in waiting.keys().filter(|parent| !left.contains(parent)) {
+                tracing::warn!(blocks = left.len(), %parent, "blocks are left out, for this one is not there; peers, if there are any, give it");
+            }
             spent.write += self.wait_for(write)?;
             let last = self.write_beside(scope)?;
             spent.write += self.wait_for(Some(last))?;
@@ -218,7 +226,7 @@ impl Importer {
     fn take_or_wait(
         &mut self,
         next: (CheckedBlock, Option<Place>),
-        waiting: &mut HashMap<BlockHash, Vec<Waiting>>,
+        waiting: &mut WaitingBlocks,
         ready: &mut Vec<Checked>,
         spent: &mut Spent,
         progress: &mut impl FnMut(u64),
@@ -227,7 +235,7 @@ impl Importer {
         let hash = checked.hash();
         if let Some(parent) = self.missing_parent(&checked) {
             let later = place.map_or_else(|| Waiting::Block(Box::new(checked)), Waiting::Stored);
-            waiting.entry(parent).or_default().push(later);
+            waiting.entry(parent).or_default().push((hash, later));
             return Ok(());
         }
         match self.take(checked, place) {
@@ -242,22 +250,23 @@ impl Importer {
                 tracing::warn!(%hash, %error, "block refused");
             }
         }
-        for later in waiting.remove(&hash).unwrap_or_default().into_iter().rev() {
-            ready.extend(self.again(later).map(Ok));
+        for (_, later) in waiting.remove(&hash).unwrap_or_default().into_iter().rev() {
+            ready.extend(self.again(later)?.map(Ok));
         }
         Ok(())
     }
 
     /// A block that waited for its parent.
-    fn again(&self, later: Waiting) -> Option<(CheckedBlock, Option<Place>)> {
-        match later {
-            Waiting::Block(block) => Some((*block, None)),
-            Waiting::Stored(place) => {
-                let encoded = self.store.files().read(place).ok()?;
-                let checked = CheckedBlock::decode(encoded, &self.params, |_| false).ok()?;
-                Some((checked, Some(place)))
-            }
-        }
+    fn again(&self, later: Waiting) -> Result<Option<(CheckedBlock, Option<Place>)>, ImportError> {
+        let place = match later {
+            Waiting::Block(block) => return Ok(Some((*block, None))),
+            Waiting::Stored(place) => place,
+        };
+        let Some(encoded) = read_undamaged(&self.store.files(), place).map_err(|error| self.unreadable(error))? else {
+            return Ok(None);
+        };
+        let checked = CheckedBlock::decode(encoded, &self.params, |_| false).ok();
+        Ok(checked.map(|checked| (checked, Some(place))))
     }
 
     /// Has what waits written on a thread of its own; what was written before must be done.
@@ -284,13 +293,40 @@ impl Importer {
         self.tree.get(&parent).is_none().then_some(parent)
     }
 
+    fn unreadable(&self, error: io::Error) -> ImportError {
+        ImportError::Store(StoreError::Io { path: self.store.dir().join("blocks"), error })
+    }
+
     /// Imports every block that stands in the block files from `start` on, in the order written; what is damaged or
-    /// refused is passed over.
+    /// refused is passed over, with a warning.
     pub(super) fn import_files(&mut self, start: End, progress: impl FnMut(u64)) -> Result<u64, ImportError> {
         let files = self.store.files();
-        let scanned = files.scan(RecordKind::Block, start);
-        let places = scanned.map_err(|error| ImportError::Store(self.store.damaged(error.to_string())))?;
-        let blocks = places.into_iter().filter_map(|place| Some((files.read(place).ok()?, Some(place))));
-        Ok(self.import_all(blocks, progress)?.blocks)
+        let places = files.scan(RecordKind::Block, start).map_err(|error| self.unreadable(error))?;
+        let failed = Mutex::new(None);
+        let read = |place| match read_undamaged(&files, place) {
+            Ok(encoded) => Some(encoded.map(|encoded| (encoded, Some(place)))),
+            Err(error) => {
+                *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                None
+            }
+        };
+        let spent = self.import_all(places.into_iter().map_while(read).flatten(), progress)?;
+        match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            // What follows it would be given up.
+            Some(error) => Err(self.unreadable(error)),
+            None => Ok(spent.blocks),
+        }
+    }
+}
+
+/// The bytes of a block; `None`: they are damaged, which is told. Errors: the disk does not give them.
+fn read_undamaged(files: &BlockFiles, place: Place) -> io::Result<Option<Vec<u8>>> {
+    match files.read(place) {
+        Ok(encoded) => Ok(Some(encoded)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            tracing::warn!(%error, "a block is damaged and passed over");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }

@@ -50,6 +50,26 @@ fn a_transaction_that_finds_no_room_evicts_nothing() {
     assert_eq!((pool.len(), pool.bytes()), (20, 20 * bytes), "one of the cheap ones made room");
 }
 
+/// Found by reading: a reorganisation filled it without bound, and each block after looked at all of that.
+#[test]
+fn what_a_reorganisation_brings_back_keeps_to_the_bounds() {
+    let (state, params) = (state(), Params::regtest());
+    let bytes = payment(1, 0, 1_000, 1).bytes().len();
+    let mut pool = Mempool::new(Limits { bytes: 20 * bytes, ..Limits::default() });
+    // Of ten payers four each; the third of each pays least, and the fourth cannot stay without it.
+    let fee = |payer: u8, nonce: u64| if nonce == 2 { 1_000 + u64::from(payer) } else { 9_000 };
+    let all = (1..=10).flat_map(|payer| (0..4).map(move |nonce| Arc::new(payment(payer, nonce, fee(payer, nonce), 1))));
+    let dropped = pool.tip_moved(all.clone().collect(), &state, Height(1), &params, 0);
+    assert_eq!((pool.len(), pool.bytes(), dropped.len()), (20, 20 * bytes, 20));
+    assert!(dropped.iter().all(|it| it.error.is_none() && it.transaction.body().nonce >= 2));
+    assert_eq!(pool.by_rate.len(), 20);
+    let mut pool = Mempool::new(Limits { bytes: 37 * bytes, ..Limits::default() });
+    let dropped = pool.tip_moved(all.collect(), &state, Height(1), &params, 0);
+    let gone: Vec<_> = dropped.iter().map(|it| (it.transaction.body().payer, it.transaction.body().nonce)).collect();
+    assert_eq!(gone, [(key(1), 2), (key(1), 3), (key(2), 2), (key(2), 3)]);
+    assert_eq!(pool.len(), 36);
+}
+
 #[test]
 fn a_used_nonce_is_no_gap() {
     let (mut state, params) = (state(), Params::regtest());

@@ -90,7 +90,11 @@ impl BlockFiles {
         let file = self.file(place.file)?;
         let head = u64::from(place.at.saturating_sub(HEAD));
         let mut bytes = vec![0; HEAD_LEN + usize::try_from(place.len).unwrap_or(0)];
-        file.read_exact_at(&mut bytes, head).map_err(|error| self.damaged(place, &error.to_string()))?;
+        file.read_exact_at(&mut bytes, head).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.damaged(place, "the file ends before the record does"),
+            // The disk may give it the next time.
+            kind => io::Error::new(kind, format!("{}: {error}", self.path(place.file).display())),
+        })?;
         let body = bytes.split_off(HEAD_LEN);
         if bytes.get(9..) != Some(&checksum(&body)) {
             return Err(self.damaged(place, "checksum does not match"));
@@ -118,7 +122,12 @@ impl BlockFiles {
                         }
                         at += HEAD_LEN + body.len();
                     }
-                    None => at += 1 + rest.get(1..).and_then(find_magic).unwrap_or(rest.len()),
+                    None => {
+                        let len = 1 + rest.get(1..).and_then(find_magic).unwrap_or(rest.len());
+                        let path = self.path(file);
+                        tracing::warn!(path = %path.display(), offset = at, bytes = len.min(rest.len()), "no whole record; passed over");
+                        at += len;
+                    }
                 }
             }
         }

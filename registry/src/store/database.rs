@@ -143,20 +143,25 @@ mod tests {
     use dotp2p_chain::height::Height;
     use dotp2p_chain::params::Params;
 
+    use parity_scale_codec::Encode;
+
     use super::*;
+    use crate::store::schema::tx_key;
     use crate::store::{Commit, Store, StoreError};
 
     fn txid(height: u32, at: u32) -> Txid {
         Txid(sha256(&[height.to_le_bytes(), at.to_le_bytes()].concat()))
     }
 
-    /// A folder whose database keeps large values apart: full blocks' lists of transactions, many of them in one page.
+    /// A folder whose database keeps large values apart, as it once did with full blocks' lists of transactions.
     fn with_blobs(dir: &Path) -> Store {
         let (mut store, _) = Store::open(dir, &Params::regtest(), false).unwrap();
-        for height in 1..40 {
-            let txids = (0..1_200).map(|at| txid(height, at)).collect();
-            let transactions = [(Height(height), txids)].into();
-            store.commit(&Commit { transactions, ..Commit::default() }).unwrap();
+        for height in 1..40u32 {
+            let mut entries: Vec<([u8; 8], u32, u32)> =
+                (0..1_200).map(|at| (*txid(height, at).0.first_chunk().unwrap(), height, at)).collect();
+            entries.sort_unstable();
+            store.db.insert(tx_key(0, height, &[]), entries.encode()).unwrap();
+            store.commit(&Commit::default()).unwrap();
         }
         store
     }
