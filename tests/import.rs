@@ -71,6 +71,23 @@ fn a_rebuild_that_was_cut_short_does_not_pass_for_the_whole_chain() {
     assert_eq!((reader.tip, reader.tip_hash()), (Height(20), chain[19].hash()));
 }
 
+/// Found by reading: every start removed it, and every stop wrote it anew.
+#[test]
+fn the_copy_of_the_state_stays_until_there_is_something_to_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let params = Params::regtest();
+    let chain = branch(2, 1);
+    let copy = dir.path().join("state.dat");
+    let mut importer = open(dir.path(), &params, false);
+    assert_eq!(take(&mut importer, &chain[0]).unwrap(), Imported::Active);
+    importer.close();
+    assert!(copy.exists());
+    drop(open(dir.path(), &params, false));
+    assert!(copy.exists());
+    assert_eq!(take(&mut open(dir.path(), &params, false), &chain[1]).unwrap(), Imported::Active);
+    assert!(!copy.exists());
+}
+
 #[test]
 fn a_release_that_pins_another_block_leaves_the_stored_branch() {
     let dir = tempfile::tempdir().unwrap();

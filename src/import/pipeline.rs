@@ -203,8 +203,10 @@ impl Importer {
                 tracing::warn!(blocks = left.len(), %parent, "blocks are left out, for this one is not there; peers, if there are any, give it");
             }
             spent.write += self.wait_for(write)?;
-            let last = self.write_beside(scope)?;
-            spent.write += self.wait_for(Some(last))?;
+            if self.has_pending() {
+                let last = self.write_beside(scope)?;
+                spent.write += self.wait_for(Some(last))?;
+            }
             spent.check = checker.join().unwrap_or_default();
             Ok((spent, refusal))
         })

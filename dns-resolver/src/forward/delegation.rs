@@ -16,7 +16,7 @@ use hickory_proto::rr::Name as DnsName;
 use tokio::time::Instant;
 
 use super::query::Outside;
-use super::race::DEADLINE;
+use super::race::{DEADLINE, better};
 use super::server::Server;
 use super::system::is_ours;
 use super::told::{Told, is_inside};
@@ -174,11 +174,14 @@ impl Forwarder {
                 Ok(found) if found.is_empty() => break,
                 Ok(found) => {
                     let found = self.delegates(found, turn);
-                    let within = FIRST_WAIT.min(deadline.saturating_duration_since(Instant::now()));
-                    last = self.race(|| found, question, tld, within).await;
+                    if !found.is_empty() {
+                        let within = FIRST_WAIT.min(deadline.saturating_duration_since(Instant::now()));
+                        last = better(last, self.race(|| found, question, tld, within).await);
+                    }
                 }
+                // That known servers have failed is kept for a while.
                 Err(failure) => {
-                    last = last.or(Err(failure));
+                    last = better(last, Err(failure));
                     break;
                 }
             }

@@ -31,14 +31,15 @@ const NAME_SHARE: usize = 4;
 pub(super) struct Lookups {
     permits: Arc<Semaphore>,
     each_max: usize,
-    names: Mutex<HashMap<DnsName, usize>>,
+    /// Of each registered name the permits of its share, and how many have or want one.
+    names: Mutex<HashMap<DnsName, (Arc<Semaphore>, usize)>>,
 }
 
 /// One of them; dropping it makes room for another.
 pub(super) struct Permit {
     lookups: Arc<Lookups>,
     name: DnsName,
-    _permit: Option<OwnedSemaphorePermit>,
+    permits: Vec<OwnedSemaphorePermit>,
 }
 
 impl Lookups {
@@ -48,20 +49,21 @@ impl Lookups {
         Self { permits, each_max: max.div_ceil(NAME_SHARE), names: Mutex::default() }
     }
 
-    /// Waits for room; `None`: the name that `cut` belongs to has its share.
+    /// Waits for room: first in the share of the name that `cut` belongs to, so that no more of one name stand before others.
     pub async fn enter(self: &Arc<Self>, cut: &DnsName) -> Option<Permit> {
         let name = cut.trim_to(2);
-        {
+        let share = {
             let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = names.entry(name.clone()).or_default();
-            if *count >= self.each_max {
-                return None;
-            }
+            let (share, count) =
+                names.entry(name.clone()).or_insert_with(|| (Arc::new(Semaphore::new(self.each_max)), 0));
             *count += 1;
-        }
+            share.clone()
+        };
         // Counted while it waits as well.
-        let mut entered = Permit { lookups: self.clone(), name, _permit: None };
-        entered._permit = Some(self.permits.clone().acquire_owned().await.ok()?);
+        let mut entered = Permit { lookups: self.clone(), name, permits: Vec::with_capacity(2) };
+        for semaphore in [share, self.permits.clone()] {
+            entered.permits.push(semaphore.acquire_owned().await.ok()?);
+        }
         Some(entered)
     }
 
@@ -73,8 +75,9 @@ impl Lookups {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        self.permits.clear();
         let mut names = self.lookups.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = names.get_mut(&self.name) {
+        if let Some((_, count)) = names.get_mut(&self.name) {
             *count -= 1;
             if *count == 0 {
                 names.remove(&self.name);

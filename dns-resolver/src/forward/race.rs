@@ -249,9 +249,10 @@ fn is_conclusive(rcode: ResponseCode) -> bool {
     matches!(rcode, ResponseCode::NoError | ResponseCode::NXDomain | ResponseCode::YXDomain)
 }
 
-/// The failure that tells more.
-fn better(before: Forwarded, now: Forwarded) -> Forwarded {
+/// The answer, or the failure that tells more.
+pub(super) fn better(before: Forwarded, now: Forwarded) -> Forwarded {
     match (before, now) {
+        (_, Ok(now)) if is_conclusive(now.rcode) => Ok(now),
         (Ok(before), Ok(now)) => Ok(if before.errors.is_empty() { now } else { before }),
         (Ok(told), Err(_)) | (Err(_), Ok(told)) => Ok(told),
         (Err(Failure::Loop), _) | (_, Err(Failure::Loop)) => Err(Failure::Loop),
