@@ -27,7 +27,7 @@ pub struct Conflict {
     pub txid: Txid,
     /// Who paid for it.
     pub payer: PublicKey,
-    /// Why it cannot be in a block again; it names the rule.
+    /// Why it is in no block: the rule that keeps it out, or that the pool has no room for it.
     pub reason: String,
     /// What it did to names.
     pub names: Vec<ConflictName>,

@@ -43,7 +43,7 @@ impl Importer {
                 let (op, name) = (&undone.op, &undone.name);
                 let owner = undone.owner.map_or_else(|| "nobody".to_owned(), |key| to_hex(&key.0));
                 let reason = &conflict.reason;
-                tracing::warn!(name, op, %txid, owner, reason, "undone by a reorganisation for good: the other branch has won");
+                tracing::warn!(name, op, %txid, owner, reason, "undone by a reorganisation: the other branch has won");
             }
             found.push(Arc::new(conflict));
         }

@@ -123,10 +123,11 @@ impl BlockFiles {
                         at += HEAD_LEN + body.len();
                     }
                     None => {
-                        let len = 1 + rest.get(1..).and_then(find_magic).unwrap_or(rest.len());
-                        let path = self.path(file);
-                        tracing::warn!(path = %path.display(), offset = at, bytes = len.min(rest.len()), "no whole record; passed over");
-                        at += len;
+                        // To the next whole record at once: what looks like heads may stand close together.
+                        let from = at;
+                        at += 1 + rest.get(1..).and_then(find_whole).unwrap_or(rest.len());
+                        let (path, bytes) = (self.path(file), at.min(bytes.len()) - from);
+                        tracing::warn!(path = %path.display(), offset = from, bytes, "no whole record, as where a write was cut short; passed over");
                     }
                 }
             }
@@ -152,6 +153,19 @@ fn offset(at: usize) -> u32 {
 
 fn find_magic(bytes: &[u8]) -> Option<usize> {
     bytes.windows(MAGIC.len()).position(|window| window == MAGIC)
+}
+
+/// Where the next whole record begins.
+fn find_whole(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let rest = bytes.get(at..)?;
+        at += find_magic(rest)?;
+        if bytes.get(at..).is_some_and(|rest| record(rest).is_some()) {
+            return Some(at);
+        }
+        at += 1;
+    }
 }
 
 fn record(bytes: &[u8]) -> Option<(u8, &[u8])> {
